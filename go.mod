@@ -1,0 +1,3 @@
+module vaultexec
+
+go 1.26

@@ -1,0 +1,278 @@
+// Package ref has the one grammar in which vaultexec's users name secrets:
+//
+//	[vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]
+//
+// PATH is what a user of the vault command would type. A character that the
+// grammar uses itself is written as in a URL: %23 for #, %3F for ?, %26 for &,
+// %25 for %. Nothing here knows Vault, and nothing is read.
+package ref
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"vaultexec/internal/nearest"
+)
+
+// Source is what is read for a reference: references that share a Source
+// share the read.
+type Source struct {
+	Namespace string // Vault namespace; empty means the one of the settings
+	Path      string // as the user typed it, without slashes at its ends
+	Version   int    // of KV v2; 0 means the newest
+}
+
+// String is how messages name a source.
+func (s Source) String() string {
+	if s.Namespace != "" {
+		return s.Path + " in namespace " + s.Namespace
+	}
+	return s.Path
+}
+
+// Case is how a variable's name is made of a field's name.
+type Case string
+
+const (
+	CaseDefault Case = ""      // as the settings say
+	CaseKeep    Case = "keep"  // as it is in Vault
+	CaseUpper   Case = "upper" // upper case, and _ for what no shell takes in a name
+)
+
+// Ref is one parsed reference.
+type Ref struct {
+	Source
+	Key      string  // field of the secret; empty means all of them
+	Optional bool    // a missing secret or key is no error
+	Default  *string // value to use where the secret or key is missing
+
+	// Of a whole secret.
+	Prefix *string  // before each name; nil means as the settings say
+	Case   Case     // of each name
+	Only   []string // globs: the fields to take; empty means all
+	Except []string // globs: the fields to leave out
+
+	// Of a file.
+	Format string // raw, json, yaml, dotenv, export or properties; empty means by the file's name
+	Mode   string // octal permissions
+	Owner  string // USER[:GROUP], by name or number
+}
+
+// String names the reference in messages, by path and key.
+func (r Ref) String() string {
+	s := r.Source.String()
+	if r.Key == "" {
+		return s
+	}
+	s = r.Path + "#" + r.Key
+	if r.Namespace != "" {
+		s += " in namespace " + r.Namespace
+	}
+	return s
+}
+
+// Use is where a reference stands, which decides what it may say.
+type Use int
+
+const (
+	Variable Use = iota // one variable: needs a key
+	Secret              // variables named by the secret itself
+	File                // the content of a file
+)
+
+// param is one word that may follow the question mark.
+type param struct {
+	name  string
+	uses  []Use
+	key   rule // does it go with #KEY
+	apply func(r *Ref, value string) error
+}
+
+type rule int
+
+const (
+	either rule = iota
+	onlyWithKey
+	onlyWithoutKey
+)
+
+var params = []param{
+	{"version", []Use{Variable, Secret, File}, either, (*Ref).setVersion},
+	{"optional", []Use{Variable, Secret, File}, either, func(r *Ref, v string) error {
+		on, err := strconv.ParseBool(cmp.Or(v, "true"))
+		if err != nil {
+			return errors.New("is either there or not: optional, optional=true or optional=false")
+		}
+		r.Optional = on
+		return nil
+	}},
+	{"default", []Use{Variable, Secret, File}, onlyWithKey, func(r *Ref, v string) error { r.Default = &v; return nil }},
+	{"namespace", []Use{Variable, Secret, File}, either, func(r *Ref, v string) error { r.Namespace = strings.Trim(v, "/"); return nil }},
+	{"prefix", []Use{Secret, File}, either, func(r *Ref, v string) error { r.Prefix = &v; return nil }},
+	{"case", []Use{Secret, File}, either, func(r *Ref, v string) error {
+		r.Case = Case(v)
+		if r.Case != CaseKeep && r.Case != CaseUpper {
+			return fmt.Errorf("is keep or upper, not %q", v)
+		}
+		return nil
+	}},
+	{"only", []Use{Secret, File}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Only, v) }},
+	{"except", []Use{Secret, File}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Except, v) }},
+	{"format", []Use{File}, either, func(r *Ref, v string) error { r.Format = v; return nil }},
+	{"mode", []Use{File}, either, func(r *Ref, v string) error { r.Mode = v; return nil }},
+	{"owner", []Use{File}, either, func(r *Ref, v string) error { r.Owner = v; return nil }},
+}
+
+// Parse reads one reference for the use it is put to. Its errors say what is
+// wrong but not where: the caller knows the flag or the variable. They never
+// repeat a parameter's value that could be a secret.
+func Parse(text string, use Use) (Ref, error) {
+	var r Ref
+	if strings.HasPrefix(text, ">>") {
+		return r, errors.New("writes (>>) are not supported; a reference reads")
+	}
+	text = strings.TrimPrefix(text, "vault:")
+	location, keys, _ := strings.Cut(text, "#")
+	path, query, hasQuery := strings.Cut(location, "?")
+	if err := r.setPath(path); err != nil {
+		return r, err
+	}
+	if err := r.setKey(keys, strings.Contains(text, "#")); err != nil {
+		return r, err
+	}
+	if use == Variable && r.Key == "" {
+		return r, errors.New("one variable takes one key: add #KEY")
+	}
+	if hasQuery {
+		if err := r.setParams(query, use); err != nil {
+			return r, err
+		}
+	}
+	if r.Optional && r.Default != nil {
+		return r, errors.New("optional and default exclude each other: a default is never missing")
+	}
+	return r, nil
+}
+
+func (r *Ref) setPath(escaped string) error {
+	path, err := unescape(escaped)
+	if err != nil {
+		return fmt.Errorf("the path: %v", err)
+	}
+	r.Path = strings.Trim(path, "/")
+	switch {
+	case r.Path == "":
+		return errors.New("the path is empty")
+	case strings.ContainsFunc(r.Path, unicode.IsControl):
+		return errors.New("the path has a control character in it")
+	case slices.ContainsFunc(strings.Split(r.Path, "/"), func(e string) bool { return e == "" || e == "." || e == ".." }):
+		return errors.New("the path has an empty, . or .. element")
+	case strings.HasSuffix(r.Path, "/*"):
+		return errors.New("the path ends in /*: name each secret, all below a path is not supported")
+	case !strings.Contains(r.Path, "/"):
+		return errors.New("the path has no slash: write MOUNT/PATH, as for vault kv get")
+	}
+	return nil
+}
+
+func (r *Ref) setKey(text string, present bool) error {
+	escaped, version, versioned := strings.Cut(text, "#")
+	if strings.Contains(escaped, "${") {
+		return errors.New("a template in place of the key (${...}) is not supported")
+	}
+	key, err := unescape(escaped)
+	if err != nil {
+		return fmt.Errorf("the key: %v", err)
+	}
+	if present && key == "" {
+		return errors.New("there is no key after #")
+	}
+	r.Key = key
+	if !versioned {
+		return nil
+	}
+	if err := r.setVersion(version); err != nil {
+		return fmt.Errorf("the version after the second #: %v", err)
+	}
+	return nil
+}
+
+func (r *Ref) setVersion(v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		return errors.New("is a number from 1 up")
+	}
+	if r.Version != 0 && r.Version != n {
+		return errors.New("is given twice")
+	}
+	r.Version = n
+	return nil
+}
+
+func (r *Ref) setParams(query string, use Use) error {
+	for _, word := range strings.Split(query, "&") {
+		name, escaped, _ := strings.Cut(word, "=")
+		i := slices.IndexFunc(params, func(p param) bool { return p.name == name })
+		if i < 0 {
+			return unknownParam(name, use)
+		}
+		p := params[i]
+		switch {
+		case !slices.Contains(p.uses, use):
+			return fmt.Errorf("parameter %s has no meaning here", name)
+		case p.key == onlyWithKey && r.Key == "":
+			return fmt.Errorf("parameter %s goes with one key: add #KEY", name)
+		case p.key == onlyWithoutKey && r.Key != "":
+			return fmt.Errorf("parameter %s goes with a whole secret: remove #%s", name, r.Key)
+		}
+		value, err := unescape(escaped)
+		if err == nil {
+			err = p.apply(r, value)
+		}
+		if err != nil {
+			return fmt.Errorf("parameter %s %v", name, err)
+		}
+	}
+	return nil
+}
+
+func unknownParam(name string, use Use) error {
+	var known []string
+	for _, p := range params {
+		if slices.Contains(p.uses, use) {
+			known = append(known, p.name)
+		}
+	}
+	if near := nearest.To(name, known); len(near) > 0 {
+		return fmt.Errorf("unknown parameter %q: did you mean %s?", name, near[0])
+	}
+	return fmt.Errorf("unknown parameter %q: there are %s", name, strings.Join(known, ", "))
+}
+
+func addGlobs(to *[]string, commaSeparated string) error {
+	for _, g := range strings.Split(commaSeparated, ",") {
+		if g == "" {
+			return errors.New("has an empty name in it")
+		}
+		if err := CheckGlob(g); err != nil {
+			return err
+		}
+		*to = append(*to, g)
+	}
+	return nil
+}
+
+// unescape undoes %XX. It never repeats its input: a default may be a secret.
+func unescape(s string) (string, error) {
+	out, err := url.PathUnescape(s)
+	if err != nil {
+		return "", errors.New("has a % that is not followed by two hexadecimal digits: write %25 for the sign itself")
+	}
+	return out, nil
+}
