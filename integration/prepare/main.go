@@ -1,0 +1,23 @@
+// Command prepare builds the servers that tests, demo and benchmarks run, and
+// shows how it goes: go test keeps a package's output until it has ended, and
+// ends one that takes ten minutes.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"vaultexec/integration/servers"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if _, err := servers.Build(ctx, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "prepare:", err)
+		os.Exit(1)
+	}
+}

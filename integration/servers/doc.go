@@ -1,0 +1,25 @@
+// Package servers runs the real servers that vaultexec is tested and shown
+// with: Vault, and kube-apiserver with etcd, which issues service account
+// tokens (TokenRequest) and reviews them for Vault (TokenReview).
+//
+// Everything is built from Go modules, in the two nested modules vault and
+// kubernetes, and kept outside the tree: in $VAULT_TEST_CACHE, or else in the
+// user's cache directory under vaultexec/servers. A vault on PATH serves
+// instead where it is new enough and can log in with Kubernetes.
+//
+//	bin, err := servers.Build(ctx, os.Stderr)
+//	vault, err := servers.StartVault(ctx, bin, servers.VaultOptions{})
+//	defer vault.Stop()
+//	cluster, err := servers.StartCluster(ctx, bin)
+//	defer cluster.Stop()
+//	err = vault.EnableKubernetesAuth(ctx, cluster, "kubernetes")
+//
+// A developer's own VAULT_* variables are removed from the environment of the
+// process that starts a server, since Vault's client would obey them.
+//
+// Servers listen on free loopback ports (and nowhere else), keep what they
+// write in a temporary directory, and are ready when their Start function
+// returns. Each leads a process group of its own with a guard in it, so that
+// nothing survives the process that started it, however that ends; after a
+// crash only the temporary directory, with the server's log, is left behind.
+package servers

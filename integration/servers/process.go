@@ -1,0 +1,198 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// startLimit bounds the wait for a server to be ready. Seconds are normal;
+	// the rest is for a loaded machine.
+	startLimit = 2 * time.Minute
+	// stopGrace is what a server gets between TERM and KILL.
+	stopGrace = 15 * time.Second
+	// pollEvery is how often a starting server is asked whether it is ready.
+	pollEvery = 50 * time.Millisecond
+	// logTail is how much of a server's log an error shows, in bytes.
+	logTail = 4 << 10
+)
+
+// guardScript outlives the process that started the server by a moment: its
+// standard input is a pipe that only that process holds, so it reads an end of
+// file when that process ends in whatever way, and then ends the whole group,
+// itself and a server's own children (Vault's plugins) included.
+const guardScript = `trap '' HUP INT TERM; read line; kill -s KILL 0`
+
+// process is one running server and what it has started.
+type process struct {
+	name    string
+	log     string // path of what it writes to stdout and stderr
+	cmd     *exec.Cmd
+	guard   *exec.Cmd
+	guarded *os.File      // write end of the guard's pipe; closing it ends the group
+	donec   chan struct{} // closed when the server has ended and was waited for
+}
+
+// startProcess starts a server in dir with nothing but env, PATH, HOME and
+// TMPDIR in its environment.
+func startProcess(dir, binary string, args, env []string) (*process, error) {
+	p := &process{
+		name:  filepath.Base(binary),
+		log:   filepath.Join(dir, filepath.Base(binary)+".log"),
+		donec: make(chan struct{}),
+	}
+	tmp := filepath.Join(dir, "tmp")
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	p.cmd = exec.Command(binary, args...)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, log, log
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + tmp}, env...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %v", p.name, err)
+	}
+	// The guard joins before anybody waits for the server: until then even a
+	// dead leader keeps its group, so the number cannot mean another one.
+	if err := p.startGuard(); err != nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+		return nil, fmt.Errorf("start the guard of %s: %v", p.name, err)
+	}
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.donec)
+	}()
+	return p, nil
+}
+
+func (p *process) startGuard() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	p.guard = exec.Command("/bin/sh", "-c", guardScript)
+	p.guard.Stdin = r
+	p.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: p.cmd.Process.Pid}
+	if err := p.guard.Start(); err != nil {
+		w.Close()
+		return err
+	}
+	p.guarded = w
+	return nil
+}
+
+// stop ends the server and everything it has started; a second call does
+// nothing.
+func (p *process) stop() error {
+	if p == nil || p.guarded == nil {
+		return nil
+	}
+	_ = p.signal(syscall.SIGTERM)
+	_ = p.signal(syscall.SIGCONT) // it may be paused
+	var err error
+	grace := time.NewTimer(stopGrace)
+	defer grace.Stop()
+	select {
+	case <-p.donec:
+	case <-grace.C:
+		err = fmt.Errorf("%s did not end within %v of TERM", p.name, stopGrace)
+	}
+	p.kill()
+	return err
+}
+
+// kill ends the server and everything it has started at once.
+func (p *process) kill() {
+	if p.guarded == nil {
+		return
+	}
+	p.guarded.Close()
+	p.guarded = nil
+	_ = p.guard.Wait()
+	<-p.donec
+}
+
+// signal reaches the server itself, not what it has started.
+func (p *process) signal(sig syscall.Signal) error {
+	err := p.cmd.Process.Signal(sig)
+	if errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("%s is not running", p.name)
+	}
+	return err
+}
+
+// ready polls until check is content. It gives up when the server ends, when
+// ctx does, or after startLimit, and then shows the end of the log.
+func (p *process) ready(ctx context.Context, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		err := check(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-p.donec:
+			return fmt.Errorf("%s ended while starting: %v\n%s", p.name, p.cmd.ProcessState, p.tail())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %v (%v)\n%s", p.name, err, context.Cause(ctx), p.tail())
+		}
+	}
+}
+
+func (p *process) tail() string {
+	f, err := os.Open(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.Size() > logTail {
+		_, _ = f.Seek(-logTail, io.SeekEnd)
+	}
+	text, _ := io.ReadAll(f)
+	return "end of " + p.log + ":\n" + strings.TrimSpace(string(text))
+}
+
+// freePorts finds n loopback addresses that nothing listens on, host:port.
+func freePorts(n int) ([]string, error) {
+	var addrs []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // at the end: the same port is not given twice
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs, nil
+}
+
+// withFreePorts starts a server, and again if somebody else has taken one of
+// its ports since it was found free.
+func withFreePorts[T any](start func() (T, error)) (T, error) {
+	for tries := 1; ; tries++ {
+		server, err := start()
+		if err == nil || tries == 3 || !strings.Contains(err.Error(), "address already in use") {
+			return server, err
+		}
+	}
+}
