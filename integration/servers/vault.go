@@ -143,7 +143,8 @@ func (v *Vault) configure(addr string) error {
 		"tls_client_ca_file": v.TLS.CA, "tls_require_and_verify_client_cert": true}
 	config := section{
 		// Of the storage that keeps anything, the minimal build has but this.
-		"storage": section{"raft": section{"path": storage, "node_id": "only"}},
+		// The multiplier is the least: how long a node waits for others, in vain.
+		"storage": section{"raft": section{"path": storage, "node_id": "only", "performance_multiplier": "1"}},
 		"listener": []section{
 			{"tcp": section{"address": addr, "tls_disable": true, "cluster_address": ports[2]}},
 			{"tcp": withTLS}, {"tcp": mutual},
@@ -256,7 +257,7 @@ func newClient(address string) (*api.Client, error) {
 	}
 	config.Address = address
 	config.HttpClient.Transport.(*http.Transport).Proxy = nil
-	config.Timeout = 10 * time.Second
+	config.Timeout = time.Minute
 	config.MaxRetries = 0
 	return api.NewClient(config)
 }
