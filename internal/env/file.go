@@ -1,0 +1,208 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
+)
+
+// PlannedFile is one file to write.
+type PlannedFile struct {
+	Dest    string       // cleaned; a relative one is relative to the working directory
+	Content secret.Value // text: Content.Text() is the bytes
+	Mode    fs.FileMode  // permission bits only
+	UID     int          // -1 leaves it as it comes
+	GID     int          // -1 leaves it as it comes
+}
+
+// defaultMode lets nobody but the owner read a secret, and nobody write it.
+const defaultMode fs.FileMode = 0o400
+
+// file is a --file that has been checked.
+type file struct {
+	dest     string
+	ref      ref.Ref
+	format   format
+	mode     fs.FileMode
+	uid, gid int
+}
+
+// readFiles checks every --file.
+func readFiles(s *Sources, rep *report) []file {
+	var files []file
+	first := map[string]ref.Ref{} // absolute destination -> what is written there
+	for _, spec := range s.Files {
+		place := "--file " + spec.Dest
+		f, errs := readFile(spec)
+		for _, err := range errs {
+			rep.addf(ClassConfig, "%s: %v", place, err)
+		}
+		if len(errs) > 0 {
+			continue
+		}
+		if f.format.variables {
+			if n := s.naming(f.ref); n.spoils() {
+				rep.addf(ClassConfig, "%s: prefix %q cannot begin a variable's name: a name is letters, digits and _, and begins with no digit", place, n.prefix)
+			}
+		}
+		key := f.dest
+		if abs, err := filepath.Abs(key); err == nil {
+			key = abs
+		}
+		if other, ok := first[key]; ok {
+			rep.addf(ClassConflict, "%s is given twice, with %s and %s: remove one", place, other, f.ref)
+			continue
+		}
+		first[key] = f.ref
+		files = append(files, f)
+	}
+	return files
+}
+
+func readFile(spec File) (f file, errs []error) {
+	f = file{dest: filepath.Clean(spec.Dest), ref: spec.Ref, mode: defaultMode, uid: -1, gid: -1}
+	check := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	check(checkDest(spec.Dest))
+	var err error
+	f.format, err = chooseFormat(f.dest, f.ref)
+	check(err)
+	if f.ref.Mode != "" {
+		f.mode, err = parseMode(f.ref.Mode)
+		check(err)
+	}
+	if f.ref.Owner != "" {
+		f.uid, f.gid, err = parseOwner(f.ref.Owner)
+		check(err)
+	}
+	return f, errs
+}
+
+func checkDest(dest string) error {
+	switch {
+	case dest == "":
+		return errors.New("the destination is empty")
+	case strings.Contains(dest, "\x00"):
+		return errors.New("the destination has a NUL byte in it")
+	case strings.HasSuffix(dest, "/"), filepath.Base(dest) == ".", filepath.Base(dest) == "..":
+		return errors.New("the destination is a directory: name a file in it")
+	}
+	return nil
+}
+
+func parseMode(text string) (fs.FileMode, error) {
+	n, err := strconv.ParseUint(text, 8, 32)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("mode=%s is no octal number, as in mode=0440", text)
+	case n > 0o777:
+		return 0, fmt.Errorf("mode=%s has more than permission bits: it is at most 0777", text)
+	case n&0o002 != 0:
+		return 0, fmt.Errorf("mode=%s lets everybody write the file: take the last 2 off", text)
+	}
+	return fs.FileMode(n), nil
+}
+
+// parseOwner reads USER[:GROUP] or :GROUP; -1 stands for the one not given.
+func parseOwner(text string) (uid, gid int, err error) {
+	name, group, hasGroup := strings.Cut(text, ":")
+	if name == "" && group == "" || hasGroup && group == "" {
+		return 0, 0, fmt.Errorf("owner=%s is not USER, USER:GROUP or :GROUP", text)
+	}
+	uid, gid = -1, -1
+	if name != "" {
+		uid, err = parseID(name, "user", func() (string, error) {
+			u, err := user.Lookup(name)
+			if err != nil {
+				return "", err
+			}
+			return u.Uid, nil
+		})
+	}
+	if hasGroup && err == nil {
+		gid, err = parseID(group, "group", func() (string, error) {
+			g, err := user.LookupGroup(group)
+			if err != nil {
+				return "", err
+			}
+			return g.Gid, nil
+		})
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("owner=%s: %v", text, err)
+	}
+	return uid, gid, nil
+}
+
+// parseID takes a number as it is, like chown(1), also one without a name.
+func parseID(text, kind string, find func() (string, error)) (int, error) {
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		if n >= math.MaxUint32 { // (uid_t)-1 means no change, chown(2)
+			return 0, fmt.Errorf("%s %s is too large", kind, text)
+		}
+		return int(n), nil
+	}
+	id, err := find()
+	if err != nil {
+		return 0, fmt.Errorf("there is no %s %q here: use a name of this system (the container's own, if in one) or a number", kind, text)
+	}
+	return strconv.Atoi(id)
+}
+
+// plan makes the file's content. ok is false where there is no file to write:
+// its reference is optional and missing, or a finding has been reported.
+func (f file) plan(s *Sources, l lookup) (_ PlannedFile, ok bool) {
+	place := "--file " + f.dest
+	var text string
+	var err error
+	if f.format.encode == nil { // raw
+		value, found := l.value(place, f.ref)
+		if !found {
+			return PlannedFile{}, false
+		}
+		text = value.Text()
+	} else {
+		fields, found := l.fields(place, f.ref)
+		if !found {
+			return PlannedFile{}, false
+		}
+		content, clean := f.content(place, s, fields, l.report)
+		if !clean {
+			return PlannedFile{}, false
+		}
+		if text, err = f.format.encode(content); err != nil {
+			l.report.addf(ClassNotRepresentable, "%s: %v", place, err)
+			return PlannedFile{}, false
+		}
+	}
+	return PlannedFile{Dest: f.dest, Content: secret.Of(text), Mode: f.mode, UID: f.uid, GID: f.gid}, true
+}
+
+// content names the fields as the format wants it; clean is false where a
+// finding has been reported.
+func (f file) content(place string, s *Sources, fields secret.Fields, rep *report) (_ content, clean bool) {
+	before := len(rep.findings)
+	var list []named
+	if f.format.variables {
+		list = asVariables(place, f.ref, rename(place, fields, s.naming(f.ref), rep), rep)
+		for _, v := range list {
+			if isReserved(v.name) {
+				rep.addf(ClassConfig, "%s: %s decides which programs or libraries run, so no secret sets it by itself: leave it out with except=", place, v.name)
+			}
+		}
+	} else {
+		list = rename(place, fields, ownNaming(f.ref), rep)
+	}
+	return content{list, f.ref.Key != ""}, len(rep.findings) == before
+}

@@ -1,0 +1,75 @@
+package env
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The classes of what this package finds wrong. A class goes into the
+// termination log and decides the exit code; the text is for people.
+const (
+	ClassUsage            = "usage"             // a flag that cannot be read
+	ClassConfig           = "config"            // settings that make no sense, alone or together
+	ClassMissing          = "missing"           // a secret or a key that is not there
+	ClassConflict         = "conflict"          // two sources want one name
+	ClassNotRepresentable = "not_representable" // a name or value that its target cannot hold
+	ClassWriteFailed      = "write_failed"      // the file system refused
+)
+
+// Finding is one thing that is wrong: a sentence that says where, why, and
+// what to do. It never contains a value.
+type Finding struct{ class, text string }
+
+func (f *Finding) Error() string { return f.text }
+
+// Class is one of the Class constants.
+func (f *Finding) Class() string { return f.class }
+
+// Findings is everything that is wrong, in the order of the settings.
+type Findings []*Finding
+
+// Error gives one line for each finding.
+func (fs Findings) Error() string {
+	lines := make([]string, len(fs))
+	for i, f := range fs {
+		lines[i] = f.text
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Class is that of the first finding.
+func (fs Findings) Class() string { return fs[0].class }
+
+// Unwrap lets errors.As reach each Finding.
+func (fs Findings) Unwrap() []error {
+	errs := make([]error, len(fs))
+	for i, f := range fs {
+		errs[i] = f
+	}
+	return errs
+}
+
+func finding(class, format string, args ...any) *Finding {
+	return &Finding{class, fmt.Sprintf(format, args...)}
+}
+
+// report collects findings, so that a user sees all of them at once.
+type report struct{ findings Findings }
+
+// add drops a repetition: one missing key may be asked for in two ways.
+func (r *report) add(f *Finding) {
+	if !slices.ContainsFunc(r.findings, func(g *Finding) bool { return *g == *f }) {
+		r.findings = append(r.findings, f)
+	}
+}
+
+func (r *report) addf(class, format string, args ...any) { r.add(finding(class, format, args...)) }
+
+// err is nil, not an empty Findings, where nothing is wrong.
+func (r *report) err() error {
+	if len(r.findings) == 0 {
+		return nil
+	}
+	return r.findings
+}

@@ -1,0 +1,103 @@
+package env
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"vaultexec/internal/ref"
+)
+
+// inherited is what is left of the inherited environment, by kind.
+type inherited struct {
+	literals   map[string]string // name -> value
+	references []reference       // by name
+}
+
+// reference is an inherited variable with references in its value.
+type reference struct {
+	name     string
+	segments []ref.Segment
+}
+
+// readInherited sorts the inherited environment. In this order:
+//
+//   - An entry without a name or without = is left out: no getenv can find it.
+//     Of two with one name the first counts, as for getenv(3) of glibc and musl
+//     and for os.Getenv.
+//   - --drop takes a variable away, whatever is in it.
+//   - VAULTEXEC_* are vaultexec's own settings, references or not: only --pass
+//     hands them on, as they are.
+//   - References are sources and stay, --pristine or not, under VAULT_* names
+//     too: such a variable is not vaultexec's login, it is made for the child.
+//   - Literal VAULT_* are inherited by --pass alone, all other literals unless
+//     --pristine, and then by --keep.
+//
+// A name that --env certainly sets is not looked at: nothing is fetched for it.
+func readInherited(s *Sources, rep *report) inherited {
+	in := inherited{literals: map[string]string{}}
+	seen := map[string]bool{}
+	certain := certainNames(s.Variables)
+	for _, entry := range s.Inherited {
+		name, value, ok := strings.Cut(entry, "=")
+		if !ok || name == "" || seen[name] {
+			continue
+		}
+		seen[name] = true
+		if certain[name] || ref.Match(s.Drop, name) {
+			continue
+		}
+		if !strings.HasPrefix(name, "VAULTEXEC_") {
+			segments, err := ref.ParseValue(value)
+			if err != nil {
+				rep.addf(ClassConfig, "variable %s: %v", name, err)
+				continue
+			}
+			if segments != nil {
+				in.references = append(in.references, reference{name, segments})
+				continue
+			}
+		}
+		if s.inherits(name) {
+			in.literals[name] = value
+		}
+	}
+	slices.SortFunc(in.references, func(a, b reference) int { return strings.Compare(a.name, b.name) })
+	return in
+}
+
+func (s *Sources) inherits(name string) bool {
+	if isVaults(name) {
+		return ref.Match(s.Pass, name)
+	}
+	return !s.Pristine || ref.Match(s.Keep, name)
+}
+
+// isVaults tells whether a variable is a setting of Vault's client or of
+// vaultexec.
+func isVaults(name string) bool {
+	return strings.HasPrefix(name, "VAULT_") || strings.HasPrefix(name, "VAULTEXEC_")
+}
+
+// certainNames are those that --env sets whatever is fetched.
+func certainNames(variables []Variable) map[string]bool {
+	names := map[string]bool{}
+	for _, v := range variables {
+		if !v.Ref.Optional {
+			names[v.Name] = true
+		}
+	}
+	return names
+}
+
+// checkPass finds a --pass that can have no effect.
+func checkPass(pattern string) error {
+	literal := pattern
+	if i := strings.IndexAny(pattern, `*?[\`); i >= 0 {
+		literal = pattern[:i]
+	}
+	if i := min(len(literal), len("VAULT")); literal[:i] != "VAULT"[:i] {
+		return errors.New("only VAULT_* and VAULTEXEC_* are held back, and this matches neither; other variables are inherited, with --pristine by --keep")
+	}
+	return nil
+}

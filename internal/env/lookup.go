@@ -1,0 +1,102 @@
+package env
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
+)
+
+// lookup finds references in what was fetched, and reports what is not there.
+type lookup struct {
+	secrets map[ref.Source]secret.Fields
+	report  *report
+}
+
+// value is that of one key. A key that is null is missing, like one that is
+// not there at all. ok is false where the variable or file is not to be made:
+// the reference is optional, or the lack of it has been reported.
+func (l lookup) value(place string, r ref.Ref) (_ secret.Value, ok bool) {
+	v := l.secrets[r.Source][r.Key]
+	switch {
+	case !v.IsNull():
+		return v, true
+	case r.Default != nil:
+		return secret.Of(*r.Default), true
+	case !r.Optional:
+		l.report.addf(ClassMissing, "%s: %s is missing: correct it, or add optional or default= to the reference", place, r)
+	}
+	return secret.Value{}, false
+}
+
+// fields are those that a reference takes of a secret, null ones included: all,
+// those chosen with only= and except=, or the one key.
+func (l lookup) fields(place string, r ref.Ref) (_ secret.Fields, ok bool) {
+	if r.Key != "" {
+		v, ok := l.value(place, r)
+		return secret.Fields{r.Key: v}, ok
+	}
+	all, ok := l.secrets[r.Source]
+	if !ok {
+		if !r.Optional {
+			l.report.addf(ClassMissing, "%s: %s is missing: correct it, or add optional to the reference", place, r)
+		}
+		return nil, false
+	}
+	taken := secret.Fields{}
+	for field, v := range all {
+		if r.Selects(field) {
+			taken[field] = v
+		}
+	}
+	for _, name := range r.Only {
+		// A pattern may match nothing; a name that does is a slip.
+		if _, there := all[name]; !there && !r.Optional && !strings.ContainsAny(name, `*?[\`) {
+			l.report.addf(ClassMissing, "%s: there is no field %q for only=%s", place, name,
+				didYouMean(name, slices.Collect(maps.Keys(all))))
+		}
+	}
+	return taken, true
+}
+
+// named is a field of a secret under the name it gets.
+type named struct {
+	name, field string
+	value       secret.Value
+}
+
+// rename gives fields their names, by name. Two fields that come to one name
+// are reported, and the second left out.
+func rename(place string, fields secret.Fields, n naming, rep *report) []named {
+	var list []named
+	first := map[string]string{} // name -> field
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		name := n.name(field)
+		if other, ok := first[name]; ok {
+			rep.addf(ClassConflict, "%s: the fields %q and %q both become %s: leave one out with except=, or use case=keep", place, other, field, name)
+			continue
+		}
+		first[name] = field
+		list = append(list, named{name, field, fields[field]})
+	}
+	slices.SortFunc(list, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+// asVariables leaves of the fields those that make a variable: none that are
+// null, and none whose name no shell takes, which are reported.
+func asVariables(place string, r ref.Ref, list []named, rep *report) []named {
+	var variables []named
+	for _, f := range list {
+		switch {
+		case f.value.IsNull():
+		case !isPortable(f.name):
+			rep.addf(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except= and name it with --env 'NAME=%s#%s'", place, f.field, ref.Escape(r.Path), ref.Escape(f.field))
+		default:
+			variables = append(variables, f)
+		}
+	}
+	return variables
+}

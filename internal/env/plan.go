@@ -1,0 +1,164 @@
+package env
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
+)
+
+// Plan is what the child gets. Environ is plain text, as execve wants it; the
+// Plan itself does not print.
+type Plan struct {
+	Environ []string      // NAME=value, sorted by name, each name once
+	Files   []PlannedFile // in the order of the settings
+}
+
+func (Plan) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(secret.Placeholder)) }
+func (Plan) LogValue() slog.Value         { return slog.StringValue(secret.Placeholder) }
+func (Plan) MarshalText() ([]byte, error) { return []byte(secret.Placeholder), nil }
+
+// candidate is a variable as one of the sources offers it.
+type candidate struct {
+	name  string
+	value string
+	place string // that source, for messages
+}
+
+// Plan makes the child's environment and files of what was fetched: source ->
+// its fields, absent where there is no such secret. It returns everything that
+// is wrong together.
+func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
+	var rep report
+	l := lookup{secrets, &rep}
+	offered := offers{
+		explicit:   p.explicit(l),
+		references: p.references(l),
+		whole:      p.whole(l),
+		literals:   p.inherited.literals,
+	}
+	final := settle(offered, p.sources.OnConflict, &rep)
+	plan := Plan{Environ: make([]string, 0, len(final))}
+	for _, name := range slices.Sorted(maps.Keys(final)) {
+		c := final[name]
+		if strings.Contains(c.value, "\x00") {
+			rep.addf(ClassNotRepresentable, "%s: the value of variable %s has a NUL byte in it, which no environment can hold: use --file, or leave it out with except=", c.place, name)
+		}
+		plan.Environ = append(plan.Environ, name+"="+c.value)
+	}
+	for _, f := range p.files {
+		if planned, ok := f.plan(&p.sources, l); ok {
+			plan.Files = append(plan.Files, planned)
+		}
+	}
+	if err := rep.err(); err != nil {
+		return Plan{}, err
+	}
+	return plan, nil
+}
+
+// explicit are the variables of --env.
+func (p *Planner) explicit(l lookup) map[string]candidate {
+	offered := map[string]candidate{}
+	for _, v := range p.sources.Variables {
+		place := "--env " + v.Name
+		if value, ok := l.value(place, v.Ref); ok {
+			offered[v.Name] = candidate{v.Name, value.Text(), place}
+		}
+	}
+	return offered
+}
+
+// references are the inherited variables with references in them. One that
+// misses an optional reference is not made: half a connection string is worse
+// than none. (With ?default= in the reference, empty text can stand in.)
+func (p *Planner) references(l lookup) []candidate {
+	var offered []candidate
+	for _, r := range p.inherited.references {
+		place := "variable " + r.name
+		var text strings.Builder
+		complete := true
+		for _, s := range r.segments {
+			if s.Ref == nil {
+				text.WriteString(s.Literal)
+				continue
+			}
+			value, ok := l.value(place, *s.Ref)
+			text.WriteString(value.Text())
+			complete = complete && ok
+		}
+		if complete {
+			offered = append(offered, candidate{r.name, text.String(), place})
+		}
+	}
+	return offered
+}
+
+// whole are the variables of --secret, in the order of the flags.
+func (p *Planner) whole(l lookup) []candidate {
+	var offered []candidate
+	for _, r := range p.sources.Secrets {
+		place := "--secret " + r.String()
+		fields, ok := l.fields(place, r)
+		if !ok {
+			continue
+		}
+		list := rename(place, fields, p.sources.naming(r), l.report)
+		for _, f := range asVariables(place, r, list, l.report) {
+			offered = append(offered, candidate{f.name, f.value.Text(), place})
+		}
+	}
+	return offered
+}
+
+// offers are the variables of all sources, the strongest source first.
+type offers struct {
+	explicit   map[string]candidate // name -> --env
+	references []candidate          // inherited, with references
+	whole      []candidate          // --secret, in order
+	literals   map[string]string    // name -> inherited value
+}
+
+// settle is the precedence of vaultexec. From strong to weak:
+//
+//  1. --env NAME=REF replaces whatever else has the name, without a word
+//  2. references inside inherited variables
+//  3. whole secrets, in the order given
+//  4. literal inherited variables
+//
+// Since nobody writes down the names in a whole secret, one that is already
+// there as 2, as 4 or from an earlier secret is a conflict: an error, or what
+// was there stays (keep), or the whole secret's wins, among secrets the later
+// one's (overwrite). A source that has nothing to give, because it is optional
+// and missing, takes no part.
+func settle(o offers, policy Conflict, rep *report) map[string]candidate {
+	final := map[string]candidate{}
+	for name, value := range o.literals {
+		final[name] = candidate{name, value, "the inherited variable"}
+	}
+	for _, c := range o.references {
+		final[c.name] = c
+	}
+	for _, c := range o.whole {
+		if _, replaced := o.explicit[c.name]; replaced {
+			continue
+		}
+		if isReserved(c.name) {
+			rep.addf(ClassConfig, "%s: %s decides which programs or libraries run, so no secret sets it by itself: leave it out with except=, or set it with --env %s=REF", c.place, c.name, c.name)
+			continue
+		}
+		there, clash := final[c.name]
+		switch {
+		case !clash || policy == ConflictOverwrite:
+			final[c.name] = c
+		case policy != ConflictKeep:
+			rep.addf(ClassConflict, "variable %s comes from %s and from %s: leave it out with except=, rename it with prefix=, choose with --on-conflict keep or overwrite, or set it with --env %s=REF", c.name, there.place, c.place, c.name)
+		}
+	}
+	maps.Copy(final, o.explicit)
+	return final
+}
