@@ -1,0 +1,131 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"github.com/hashicorp/vault/api"
+)
+
+// answer is what Vault says to a GET that it understood: 2xx, or one of the
+// refusals that no waiting changes.
+type answer struct {
+	status   int
+	data     map[string]any // numbers are json.Number; nil where there is none
+	said     []string       // errors and warnings
+	wrapped  bool           // response wrapping: only a token for the answer
+	auth     bool           // the answer is a login
+	mimeType string         // where the body is no JSON
+}
+
+// body is the frame of every JSON answer of Vault's API.
+type body struct {
+	RequestID string          `json:"request_id"`
+	Data      json.RawMessage `json:"data"`
+	Errors    []string        `json:"errors"`
+	Warnings  []string        `json:"warnings"`
+	WrapInfo  json.RawMessage `json:"wrap_info"`
+	Auth      json.RawMessage `json:"auth"`
+}
+
+// get reads one API path, with patience. Its errors are those of retry; an
+// answer of 400 up comes as an answer.
+func (c *Client) get(ctx context.Context, words, namespace, path string, query url.Values) (*answer, error) {
+	var got *answer
+	err := c.retry(ctx, words, namespace, c.reading(path, query, &got))
+	return got, err
+}
+
+// reading is the request of one GET; it leaves its answer in got.
+func (c *Client) reading(path string, query url.Values, got **answer) request {
+	return func(ctx context.Context, client *api.Client) error {
+		resp, err := client.Logical().ReadRawWithDataWithContext(ctx, path, query)
+		if resp == nil {
+			return err
+		}
+		defer resp.Body.Close()
+		switch resp.StatusCode {
+		case http.StatusOK, http.StatusNoContent:
+		case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+		default:
+			if err == nil {
+				err = fmt.Errorf("unexpected status %d", resp.StatusCode)
+			}
+			return err
+		}
+		a, bad := decode(resp)
+		if bad != nil {
+			if err != nil { // the refusal says more than that its body is odd
+				return err
+			}
+			return bad
+		}
+		for i, s := range a.said {
+			a.said[i] = c.scrub(s)
+			c.log.Debug("vault remarks", "path", path, "status", a.status, "remark", flatten(a.said[i:i+1]))
+		}
+		*got = a
+		return nil
+	}
+}
+
+// decode reads an answer. It refuses bodies that are not Vault's, because the
+// 404 of some proxy must not pass for a secret that does not exist.
+func decode(resp *api.Response) (*answer, error) {
+	a := &answer{status: resp.StatusCode}
+	if resp.StatusCode == http.StatusNoContent {
+		return a, nil
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	var b body
+	if err := json.Unmarshal(text, &b); err != nil {
+		if a.mimeType = rawType(resp.Header.Get("Content-Type")); a.mimeType != "" && resp.StatusCode == http.StatusOK {
+			return a, nil
+		}
+		return nil, errNotVault
+	}
+	if b.RequestID == "" && b.Errors == nil && resp.StatusCode >= 400 {
+		return nil, errNotVault
+	}
+	a.said = append(b.Errors, b.Warnings...)
+	a.wrapped, a.auth = present(b.WrapInfo), present(b.Auth)
+	if present(b.Data) {
+		a.data = decodeObject(b.Data)
+	}
+	return a, nil
+}
+
+// rawType names the content type of an endpoint that answers with something
+// other than JSON (pki/ca/pem, for one). Empty for what a proxy's error page
+// or a broken Vault would send.
+func rawType(contentType string) string {
+	switch mimeType, _, err := mime.ParseMediaType(contentType); {
+	case err != nil, mimeType == "application/json", mimeType == "text/html", mimeType == "text/plain":
+		return ""
+	default:
+		return mimeType
+	}
+}
+
+func present(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+
+// decodeObject keeps numbers as they are written. What is no object (a list, a
+// scalar) is no secret, and nil.
+func decodeObject(raw json.RawMessage) map[string]any {
+	var object map[string]any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&object); err != nil {
+		return nil
+	}
+	return object
+}

@@ -1,0 +1,185 @@
+// Package fetch is the Vault half of vaultexec: it logs in and reads secrets,
+// and knows nothing of environment variables or processes.
+//
+//	c, err := fetch.New(fetch.Config{Role: "app"}) // no network
+//	err = c.Login(ctx)                             // ctx has the startup deadline
+//	snapshot, err := c.Fetch(ctx, refs)
+//
+// Trouble that may pass (refused, reset, DNS, timeouts, 5xx, sealed, standby,
+// 429) is waited out with backoff until the deadline of ctx. What will not
+// pass by waiting (400, 403, 404, 405, a certificate that does not verify)
+// ends at once. Fetch reports all that is missing in one MissingError.
+//
+// A start that needs one KV path costs three requests: login, mount, read.
+// Which mount a path belongs to, and whether it is KV version 1 or 2, is asked
+// of Vault (sys/internal/ui/mounts, as the vault command does), once per
+// mount; the shape of an answer never decides it. A token gets that answer for
+// every mount below which it may do anything at all, so a 403 there means that
+// reading would be denied too, or that there is no such mount; nothing is
+// guessed then.
+//
+// Goroutines: Fetch starts one per mount question and per read and waits for
+// all of them before it returns. Nothing runs between calls.
+package fetch
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+)
+
+// Auth is a way to log in.
+type Auth string
+
+const (
+	AuthDefault    Auth = ""           // kubernetes where a role is given, else token
+	AuthKubernetes Auth = "kubernetes" // the pod's service account token
+	AuthToken      Auth = "token"      // VAULT_TOKEN, else the token helper (vault login)
+)
+
+const (
+	defaultAuthMount      = "kubernetes"
+	defaultJWTPath        = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+	defaultRequestTimeout = 10 * time.Second
+	defaultConcurrency    = 16
+)
+
+// Config is what the standard VAULT_* variables do not say. The zero value of
+// each field means its default.
+type Config struct {
+	Auth      Auth
+	Role      string // of the kubernetes login
+	AuthMount string // "kubernetes", also written auth/kubernetes; may have slashes
+	JWTPath   string // default: where Kubernetes mounts the pod's token
+	Namespace string // default: VAULT_NAMESPACE
+
+	RequestTimeout time.Duration // of each try; default VAULT_CLIENT_TIMEOUT, else 10s
+	Concurrency    int           // requests at a time; default 16
+	Log            *slog.Logger  // default: none
+}
+
+// Client is one Vault and one identity there. Login comes before Fetch; after
+// that Fetch may be called from several goroutines.
+type Client struct {
+	api       *api.Client
+	transport *http.Transport
+	address   string // as messages show it: without a password
+	namespace string // of the login and of references that name none
+
+	auth     Auth
+	role     string
+	mount    string // of the login, without auth/ and slashes at its ends
+	jwtPath  string
+	envToken string // VAULT_TOKEN
+	agent    bool   // VAULT_AGENT_ADDR is set: an agent that may add its own token
+
+	requestTimeout time.Duration
+	slots          chan struct{} // one per request that may be under way
+	log            *slog.Logger
+	notice         waitNotice
+	mounts         mountTable
+
+	mu       sync.Mutex
+	secrets  []string // token and JWT: never in a message
+	identity string   // who messages say we are; set by Login
+}
+
+// New reads the standard VAULT_* variables and checks the settings. It does
+// not touch the network.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	vault := api.DefaultConfig()
+	if vault.Error != nil {
+		return nil, blame(vault.Error)
+	}
+	timeout := cfg.RequestTimeout
+	if timeout == 0 && os.Getenv(api.EnvVaultClientTimeout) != "" {
+		timeout = vault.Timeout
+	}
+	if err := checkAddress(vault); err != nil {
+		return nil, err
+	}
+	concurrency := cmp.Or(cfg.Concurrency, defaultConcurrency)
+	transport := vault.HttpClient.Transport.(*http.Transport)
+	// All the connections of one burst of reads are kept for the next.
+	transport.MaxIdleConnsPerHost = max(transport.MaxIdleConnsPerHost, concurrency)
+	vault.MaxRetries = 0 // retry.go knows better which and how long
+	vault.Timeout = 0    // every try has its own, see attempt
+	client, err := api.NewClient(vault)
+	if err != nil {
+		return nil, blame(err)
+	}
+	vault.HttpClient.Transport = limitBodies{transport}
+	// With VAULT_WRAP_TTL set every answer would come wrapped.
+	client.SetWrappingLookupFunc(func(string, string) string { return "" })
+
+	c := &Client{
+		api:            client,
+		transport:      transport,
+		address:        displayAddress(vault),
+		namespace:      strings.Trim(cmp.Or(cfg.Namespace, client.Namespace()), "/"),
+		auth:           cfg.auth(),
+		role:           cfg.Role,
+		mount:          cfg.authMount(),
+		jwtPath:        cmp.Or(cfg.JWTPath, defaultJWTPath),
+		envToken:       strings.TrimSpace(client.Token()),
+		agent:          vault.AgentAddress != "",
+		requestTimeout: cmp.Or(timeout, defaultRequestTimeout),
+		slots:          make(chan struct{}, concurrency),
+		log:            cfg.Log,
+	}
+	client.ClearToken() // Login decides which token is used
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+func (cfg Config) check() error {
+	switch {
+	case cfg.Auth != AuthDefault && cfg.Auth != AuthKubernetes && cfg.Auth != AuthToken:
+		return configError(fmt.Sprintf("auth %q is unknown: there are %s and %s", cfg.Auth, AuthKubernetes, AuthToken))
+	case cfg.Auth == AuthKubernetes && cfg.Role == "":
+		return configError("auth kubernetes needs a role: set --role to the role's name in Vault")
+	case cfg.auth() == AuthKubernetes && cfg.authMount() == "":
+		return configError(fmt.Sprintf("auth mount %q has no name in it: write it as kubernetes or auth/kubernetes", cfg.AuthMount))
+	case cfg.RequestTimeout < 0:
+		return configError("the request timeout is negative")
+	case cfg.Concurrency < 0:
+		return configError("the concurrency is negative: at least one request at a time is needed")
+	}
+	return nil
+}
+
+// auth decides how to log in. An explicit way or a role wins over whatever
+// token is lying about.
+func (cfg Config) auth() Auth {
+	switch {
+	case cfg.Auth != AuthDefault:
+		return cfg.Auth
+	case cfg.Role != "":
+		return AuthKubernetes
+	}
+	return AuthToken
+}
+
+func (cfg Config) authMount() string {
+	mount := strings.Trim(cmp.Or(cfg.AuthMount, defaultAuthMount), "/")
+	return strings.Trim(strings.TrimPrefix(mount+"/", "auth/"), "/")
+}
+
+// keepSecret makes sure that the token or JWT is in no message from now on.
+func (c *Client) keepSecret(s string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.secrets = append(c.secrets, s)
+}

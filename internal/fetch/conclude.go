@@ -1,0 +1,193 @@
+package fetch
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
+)
+
+// conclude makes the snapshot, or else the findings, after all reads.
+func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
+	for _, r := range b.reads {
+		r.fields, r.problem = r.interpret()
+	}
+	snapshot := make(map[ref.Source]secret.Fields, len(b.targets))
+	byTarget := make(map[ref.Source]*target, len(b.targets))
+	for _, t := range b.targets {
+		byTarget[t.Source] = t
+		if t.problem() == nil {
+			snapshot[t.Source] = t.read.fields
+		}
+	}
+	var found []located
+	for _, r := range refs {
+		t := byTarget[r.Source]
+		p := t.problem()
+		if p == nil {
+			p = t.read.keyProblem(r.Key)
+		}
+		excused := r.Optional || r.Default != nil
+		if p == nil || excused && p.Kind.absent() {
+			continue
+		}
+		f := *p
+		f.Reference, f.Version, f.excused = r.String(), r.Version, excused
+		found = append(found, located{f, t})
+	}
+	if len(found) == 0 {
+		return snapshot, nil
+	}
+	b.findSiblings(b.ctx, found)
+	slices.SortStableFunc(found, func(a, b located) int {
+		return cmp.Or(cmp.Compare(a.Reference, b.Reference), cmp.Compare(a.Version, b.Version))
+	})
+	err := &MissingError{Identity: b.c.who()}
+	for i, f := range found {
+		if i == 0 || f.Reference != found[i-1].Reference || f.Version != found[i-1].Version {
+			err.Findings = append(err.Findings, f.Finding)
+		}
+	}
+	return nil, err
+}
+
+// located is a finding and where to look for what was meant.
+type located struct {
+	Finding
+	target *target
+}
+
+// problem says why the target has no fields, nil if it has.
+func (t *target) problem() *Finding {
+	switch {
+	case t.wrong != "":
+		return &Finding{Kind: Impossible, Reason: t.wrong, Mount: t.mount.String()}
+	case t.refusal != nil:
+		return mountProblem(t.Path, t.refusal)
+	}
+	return t.read.problem
+}
+
+// mountProblem explains a refusal to name the mount of a path.
+func mountProblem(typed string, a *answer) *Finding {
+	f := &Finding{Kind: Impossible, Path: typed, Status: a.status, Reason: "Vault does not say which mount holds it"}
+	if said := flatten(a.said); said != "" {
+		f.Reason += ": " + said
+	}
+	if a.status == http.StatusForbidden {
+		f.Kind, f.Reason = MountDenied, ""
+		f.Policy = guessedPolicy(typed)
+	}
+	return f
+}
+
+// interpret finds the fields in the answer, or what is wrong with it.
+func (r *read) interpret() (secret.Fields, *Finding) {
+	a := r.answer
+	f := &Finding{Path: r.at.path, Mount: r.mount.String(), Status: a.status}
+	switch a.status {
+	case http.StatusNotFound:
+		f.Kind, f.Reason = NotFound, flatten(a.said)
+		if meta, ok := a.data["metadata"].(map[string]any); ok && r.mount.inKV2(r.at.path) {
+			f.Kind, f.Reason = removal(meta)
+		}
+		return nil, f
+	case http.StatusForbidden:
+		f.Kind, f.Policy = Denied, readPolicy(r.at.path)
+		return nil, f
+	case http.StatusMethodNotAllowed:
+		f.Kind, f.Reason = Unreadable, "it cannot be read: "+cmp.Or(flatten(a.said), "unsupported operation")
+		return nil, f
+	case http.StatusBadRequest:
+		f.Kind, f.Reason = Impossible, "Vault refuses it: "+cmp.Or(flatten(a.said), "no reason given")
+		return nil, f
+	}
+	data := a.data
+	if data != nil && r.mount.inKV2(r.at.path) {
+		data, _ = a.data["data"].(map[string]any)
+	}
+	if data == nil {
+		f.Kind, f.Reason = Unreadable, a.dataless()
+		return nil, f
+	}
+	fields := make(secret.Fields, len(data))
+	for name, v := range data {
+		fields[name] = secret.Of(v)
+	}
+	return fields, nil
+}
+
+// dataless says what an answer has in place of data.
+func (a *answer) dataless() string {
+	switch {
+	case a.mimeType != "":
+		return "it answers with " + a.mimeType + ", not with fields"
+	case a.wrapped:
+		return "it is handed out wrapped only: a control group or a policy's wrapping TTL asks for that"
+	case a.auth:
+		return "it answers with a login, not with fields"
+	}
+	return "it answers without data"
+}
+
+// removal tells how a version of KV v2 went: metadata is what Vault's 404
+// says about it.
+func removal(meta map[string]any) (Kind, string) {
+	if meta["destroyed"] == true {
+		return Destroyed, ""
+	}
+	at, _ := meta["deletion_time"].(string)
+	return Deleted, at
+}
+
+// keyProblem says what is wrong with one key of a secret that is there. No key
+// means all of them, and nothing is wrong.
+func (r *read) keyProblem(key string) *Finding {
+	if key == "" {
+		return nil
+	}
+	v, ok := r.fields[key]
+	if ok && !v.IsNull() {
+		return nil
+	}
+	f := &Finding{Kind: KeyMissing, Path: r.at.path, Mount: r.mount.String(), Status: r.answer.status, Key: key}
+	if ok {
+		f.Kind = KeyNull
+		return f
+	}
+	names := make([]string, 0, len(r.fields))
+	for name := range r.fields {
+		names = append(names, name)
+	}
+	f.suggest(key, names)
+	return f
+}
+
+// rejectsToken recognizes the answer to a token that Vault does not know (any
+// more); a token that is merely not allowed gets permission denied alone.
+func (a *answer) rejectsToken() bool {
+	return a.status == http.StatusForbidden && strings.Contains(flatten(a.said), "invalid token")
+}
+
+// findSiblings looks beside the paths that hold no secret for what may have
+// been meant. It asks each directory once, tries once, and does not mind.
+func (b *batch) findSiblings(ctx context.Context, found []located) {
+	siblings := make(map[location][]string)
+	for i := range found {
+		f := &found[i]
+		if f.Kind != NotFound {
+			continue
+		}
+		dir := location{namespace: f.target.namespace, path: f.target.mount.directory(f.Path)}
+		names, asked := siblings[dir]
+		if !asked {
+			names = b.c.list(ctx, dir)
+			siblings[dir] = names
+		}
+		f.suggestSibling(names)
+	}
+}

@@ -1,0 +1,240 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"sync"
+
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
+)
+
+// Fetch reads what the references name: each secret once, however many
+// references and spellings share it, up to Concurrency requests at a time.
+//
+// The snapshot has the fields of every source that is there; sources that
+// share a secret share the map, which is not to be changed. A source that is
+// missing and that nobody insists on (optional, default) is not in it. A field
+// that is null in Vault is in its map as a null Value.
+//
+// The error is a *MissingError with all that is missing, an *Error where Vault
+// could not be asked, or context.Canceled.
+func (c *Client) Fetch(ctx context.Context, refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
+	b := newBatch(ctx, c, refs)
+	defer b.cancel(nil)
+	for _, group := range groupBy(b.targets, firstSegments(1)) {
+		b.wg.Go(func() { b.resolve(group) })
+	}
+	b.wg.Wait()
+	if err := context.Cause(b.ctx); err != nil {
+		return nil, endOf(ctx, err)
+	}
+	return b.conclude(refs)
+}
+
+// endOf chooses between the error that ended a batch and that of the caller's
+// context, which ends all requests at the same moment.
+func endOf(ctx context.Context, err error) error {
+	var explained *Error
+	if errors.As(err, &explained) || ctx.Err() == nil {
+		return err
+	}
+	if ctx.Err() == context.Canceled {
+		return context.Canceled
+	}
+	return &Error{class: ClassTimeout, text: "reading secrets: the time was up", cause: ctx.Err()}
+}
+
+// batch is one Fetch. Its targets and reads are written by the goroutine that
+// works on them, and read after wg.Wait.
+type batch struct {
+	c       *Client
+	ctx     context.Context // ends with the first error that is not a finding
+	cancel  context.CancelCauseFunc
+	wg      sync.WaitGroup
+	targets []*target
+
+	mu    sync.Mutex
+	reads map[location]*read
+}
+
+// target is one distinct source and what became of it. Of read, refusal and
+// wrong exactly one is set in the end.
+type target struct {
+	ref.Source
+	namespace string // the one that applies
+	mount     *mount
+	read      *read
+	refusal   *answer // of the question for the mount
+	wrong     string  // why the source cannot be asked for
+}
+
+// read is one GET of a secret.
+type read struct {
+	at     location
+	mount  *mount
+	answer *answer
+
+	fields  secret.Fields
+	problem *Finding // why there are no fields
+}
+
+func newBatch(ctx context.Context, c *Client, refs []ref.Ref) *batch {
+	b := &batch{c: c, reads: make(map[location]*read)}
+	b.ctx, b.cancel = context.WithCancelCause(ctx)
+	seen := make(map[ref.Source]bool)
+	for _, r := range refs {
+		if seen[r.Source] {
+			continue
+		}
+		seen[r.Source] = true
+		namespace := c.namespace
+		if r.Namespace != "" {
+			namespace = r.Namespace
+		}
+		b.targets = append(b.targets, &target{Source: r.Source, namespace: namespace})
+	}
+	return b
+}
+
+// resolve finds the mount of each target of a group and starts its read. It
+// asks for the first target only; what the answer does not settle is split
+// into smaller groups that are asked for side by side.
+func (b *batch) resolve(group []*target) {
+	first := group[0]
+	m := b.c.mounts.find(first.namespace, first.Path)
+	if m == nil {
+		var refusal *answer
+		var err error
+		m, refusal, err = b.c.askMount(b.ctx, first.namespace, first.Path)
+		if err != nil {
+			b.fail("asking for the mount of "+first.Path, err)
+			return
+		}
+		if m == nil {
+			b.refused(group, refusal)
+			return
+		}
+	}
+	var rest []*target
+	for _, t := range group {
+		if m.holds(t.Path) {
+			b.start(t, m)
+		} else {
+			rest = append(rest, t)
+		}
+	}
+	// Another mount will most likely be as deep as this one.
+	for _, group := range groupBy(rest, firstSegments(strings.Count(m.prefix, "/"))) {
+		b.wg.Go(func() { b.resolve(group) })
+	}
+}
+
+// refused settles the targets that the refusal for the first is valid for:
+// those beside it. A mount that holds one of them holds them all.
+func (b *batch) refused(group []*target, refusal *answer) {
+	if refusal.rejectsToken() {
+		b.cancel(b.c.tokenRejected(refusal))
+		return
+	}
+	first := group[0]
+	var rest []*target
+	for _, t := range group {
+		if path.Dir(t.Path) == path.Dir(first.Path) {
+			t.refusal = refusal
+		} else {
+			rest = append(rest, t)
+		}
+	}
+	for _, group := range groupBy(rest, path.Dir) {
+		b.wg.Go(func() { b.resolve(group) })
+	}
+}
+
+// start reads the target's secret, unless that is being done already.
+func (b *batch) start(t *target, m *mount) {
+	t.mount = m
+	if t.wrong = m.objection(t.Source); t.wrong != "" {
+		return
+	}
+	at := location{t.namespace, m.locate(t.Path), t.Version}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, shared := b.reads[at]
+	if !shared {
+		r = &read{at: at, mount: m}
+		b.reads[at] = r
+		b.wg.Go(func() { b.perform(r) })
+	}
+	t.read = r
+}
+
+func (b *batch) perform(r *read) {
+	words := "reading " + r.at.path
+	a, err := b.c.get(b.ctx, words, r.at.namespace, r.at.path, r.at.query())
+	if err != nil {
+		b.fail(words, err)
+		return
+	}
+	if a.rejectsToken() {
+		b.cancel(b.c.tokenRejected(a))
+	}
+	r.answer = a
+}
+
+// fail ends the batch: this is not about one reference.
+func (b *batch) fail(words string, err error) {
+	var final *failure
+	if errors.As(err, &final) {
+		err = b.c.fatal(words, final)
+	}
+	b.cancel(err)
+}
+
+// objection says why the mount has no such source, or nothing.
+func (m *mount) objection(s ref.Source) string {
+	switch {
+	case s.Path+"/" == m.prefix:
+		return fmt.Sprintf("%s is a mount, not a secret below it", s.Path)
+	case s.Version != 0 && !m.inKV2(m.locate(s.Path)):
+		return fmt.Sprintf("version %d cannot be asked for: only secrets of KV v2 have versions", s.Version)
+	}
+	return ""
+}
+
+// groupBy splits targets by namespace and a part of their paths, in order of
+// appearance.
+func groupBy(targets []*target, part func(path string) string) [][]*target {
+	type key struct{ namespace, part string }
+	index := make(map[key]int)
+	var groups [][]*target
+	for _, t := range targets {
+		k := key{t.namespace, part(t.Path)}
+		i, ok := index[k]
+		if !ok {
+			i = len(groups)
+			index[k] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], t)
+	}
+	return groups
+}
+
+// firstSegments is the part of a path up to its n-th slash.
+func firstSegments(n int) func(path string) string {
+	return func(path string) string {
+		end := 0
+		for range n {
+			i := strings.IndexByte(path[end:], '/')
+			if i < 0 {
+				return path
+			}
+			end += i + 1
+		}
+		return path[:end]
+	}
+}

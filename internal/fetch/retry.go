@@ -1,0 +1,115 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// retry asks until there is an answer, the trouble is final, or ctx ends. The
+// words say what is being done, for messages: "reading kv/app".
+//
+// It returns nil, context.Canceled, an *Error where waiting did not help, or a
+// *failure that is final and that the caller has to put into words.
+func (c *Client) retry(ctx context.Context, words, namespace string, do request) error {
+	start := time.Now()
+	var last *failure
+	for try := 1; ; try++ {
+		if ctx.Err() != nil {
+			return c.gaveUp(ctx, words, time.Since(start), try-1, last)
+		}
+		f := c.attempt(ctx, namespace, do)
+		if f == nil {
+			c.log.Debug("vault answered", "while", words, "try", try)
+			return nil
+		}
+		if ctx.Err() != nil {
+			if last == nil { // the reason of a try that was cut short says nothing
+				last = f
+			}
+			return c.gaveUp(ctx, words, time.Since(start), try, last)
+		}
+		last = f
+		c.log.Debug("vault did not answer", "while", words, "try", try, "status", f.status, "class", f.class, "reason", f.reason)
+		if f.final {
+			return f
+		}
+		delay := backoff(try, f.retryAfter, fullJitter)
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < f.retryAfter {
+			return c.toldTooLate(words, f)
+		}
+		c.notice.waiting(c.log, c.address, f, time.Now())
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Error makes a final failure an error; what the user sees is put into words
+// by whoever asked.
+func (f *failure) Error() string { return f.reason }
+
+// fatal is a final failure as the end of the whole undertaking.
+func (c *Client) fatal(words string, f *failure) *Error {
+	text := fmt.Sprintf("%s at %s: %s", words, c.address, f.reason)
+	if f.status != 0 {
+		text += fmt.Sprintf(" (HTTP %d)", f.status)
+	}
+	return &Error{class: f.class, text: text}
+}
+
+func (c *Client) gaveUp(ctx context.Context, words string, waited time.Duration, tries int, last *failure) error {
+	if ctx.Err() == context.Canceled {
+		return context.Canceled
+	}
+	if last == nil {
+		last = &failure{class: ClassTimeout, reason: "there was no time left to ask"}
+	}
+	noun := "tries"
+	if tries == 1 {
+		noun = "try"
+	}
+	text := fmt.Sprintf("%s at %s: gave up after %s and %d %s: %s", words, c.address, roundly(waited), tries, noun, last.reason)
+	if last.status != 0 {
+		text += fmt.Sprintf(" (HTTP %d)", last.status)
+	}
+	return &Error{class: last.class, text: text, cause: context.DeadlineExceeded}
+}
+
+// toldTooLate ends a wait that could only end in vain.
+func (c *Client) toldTooLate(words string, f *failure) error {
+	text := fmt.Sprintf("%s at %s: %s, and it asks to be left alone for %s, which is longer than the time left (HTTP %d)",
+		words, c.address, f.reason, roundly(f.retryAfter), f.status)
+	return &Error{class: f.class, text: text, cause: context.DeadlineExceeded}
+}
+
+// roundly rounds to what a person cares for.
+func roundly(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
+}
+
+const firstNoticeInterval = 10 * time.Second
+
+// waitNotice keeps the log quiet while many requests wait for one Vault: a
+// line when the waiting begins, then at intervals that double.
+type waitNotice struct {
+	mu       sync.Mutex
+	next     time.Time
+	interval time.Duration
+}
+
+func (n *waitNotice) waiting(log interface{ Info(string, ...any) }, address string, f *failure, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now.Before(n.next) {
+		return
+	}
+	n.interval = max(firstNoticeInterval, 2*n.interval)
+	n.next = now.Add(n.interval)
+	log.Info("waiting for vault", "address", address, "reason", f.reason, "class", f.class, "status", f.status)
+}

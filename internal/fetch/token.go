@@ -1,0 +1,84 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/hashicorp/vault/api/cliconfig"
+	"github.com/hashicorp/vault/api/tokenhelper"
+)
+
+// findToken takes the token of VAULT_TOKEN, else of the token helper, as the
+// vault command does. An agent may have one of its own (auto-auth), so there
+// none is needed.
+func (c *Client) findToken(ctx context.Context) error {
+	token, identity := c.envToken, "the token of VAULT_TOKEN"
+	if token == "" {
+		var err error
+		if token, err = helperToken(ctx); err != nil {
+			return err
+		}
+		identity = "the token of vault login"
+	}
+	switch {
+	case strings.ContainsFunc(token, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return configError(identity + " has a character in it that cannot be printed: it is not a token")
+	case token != "":
+		c.useToken(token, identity)
+	case c.agent:
+		c.setIdentity("the agent of VAULT_AGENT_ADDR")
+	default:
+		return configError("there is no token: set --role to log in with the pod's service account, or VAULT_TOKEN, or run vault login")
+	}
+	return nil
+}
+
+// helperToken asks the token helper: ~/.vault-token, or the program that
+// ~/.vault or the file of VAULT_CONFIG_PATH names. Empty means that nobody has
+// logged in here.
+func helperToken(ctx context.Context) (string, error) {
+	if _, err := os.UserHomeDir(); err != nil {
+		// Without HOME the helpers would run getent and sh to find a home,
+		// and panic where there is none.
+		return "", nil
+	}
+	helper, err := cliconfig.DefaultTokenHelper()
+	if err != nil {
+		return "", configError("the configuration of the vault command (~/.vault or VAULT_CONFIG_PATH) cannot be used: " + firstLine(err.Error()))
+	}
+	if external, ok := helper.(*tokenhelper.ExternalTokenHelper); ok {
+		return runHelper(ctx, external.BinaryPath)
+	}
+	token, err := helper.Get()
+	if err != nil {
+		return "", configError(fmt.Sprintf("the token of vault login cannot be read: %v", err))
+	}
+	return strings.TrimSpace(token), nil
+}
+
+// runHelper runs an external token helper: PATH get, with the token on its
+// standard output. Unlike ExternalTokenHelper.Get it ends with ctx.
+func runHelper(ctx context.Context, path string) (string, error) {
+	var stdout bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, "get")
+	cmd.Stdout = &stdout
+	cmd.WaitDelay = time.Second // for what the helper left behind with our pipe
+	err := cmd.Run()
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return "", context.Canceled
+	case ctx.Err() != nil:
+		return "", &Error{class: ClassTimeout, text: fmt.Sprintf("the token helper %s did not end in time", path), cause: ctx.Err()}
+	case err != nil:
+		// Its standard error is not repeated: nobody knows what is in it.
+		return "", configError(fmt.Sprintf("the token helper %s failed: %v; run it by hand: %s get", path, err, path))
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}
