@@ -30,10 +30,14 @@ type Source struct {
 
 // String is how messages name a source.
 func (s Source) String() string {
+	return Escape(s.Path) + s.where()
+}
+
+func (s Source) where() string {
 	if s.Namespace != "" {
-		return s.Path + " in namespace " + s.Namespace
+		return " in namespace " + s.Namespace
 	}
-	return s.Path
+	return ""
 }
 
 // Case is how a variable's name is made of a field's name.
@@ -66,15 +70,10 @@ type Ref struct {
 
 // String names the reference in messages, by path and key.
 func (r Ref) String() string {
-	s := r.Source.String()
 	if r.Key == "" {
-		return s
+		return r.Source.String()
 	}
-	s = r.Path + "#" + r.Key
-	if r.Namespace != "" {
-		s += " in namespace " + r.Namespace
-	}
-	return s
+	return Escape(r.Path) + "#" + Escape(r.Key) + r.where()
 }
 
 // Use is where a reference stands, which decides what it may say.
@@ -113,7 +112,7 @@ var params = []param{
 		return nil
 	}},
 	{"default", []Use{Variable, Secret, File}, onlyWithKey, func(r *Ref, v string) error { r.Default = &v; return nil }},
-	{"namespace", []Use{Variable, Secret, File}, either, func(r *Ref, v string) error { r.Namespace = strings.Trim(v, "/"); return nil }},
+	{"namespace", []Use{Variable, Secret, File}, either, (*Ref).setNamespace},
 	{"prefix", []Use{Secret, File}, either, func(r *Ref, v string) error { r.Prefix = &v; return nil }},
 	{"case", []Use{Secret, File}, either, func(r *Ref, v string) error {
 		r.Case = Case(v)
@@ -215,15 +214,29 @@ func (r *Ref) setVersion(v string) error {
 	return nil
 }
 
+func (r *Ref) setNamespace(v string) error {
+	if strings.ContainsFunc(v, unicode.IsControl) {
+		return errors.New("has a control character in it")
+	}
+	r.Namespace = strings.Trim(v, "/")
+	return nil
+}
+
 func (r *Ref) setParams(query string, use Use) error {
+	given := map[string]bool{}
 	for _, word := range strings.Split(query, "&") {
 		name, escaped, _ := strings.Cut(word, "=")
 		i := slices.IndexFunc(params, func(p param) bool { return p.name == name })
+		if i < 0 && given["default"] {
+			return errors.New("an unknown parameter follows default=: write %26 for an & in the default") // it may be half a secret
+		}
 		if i < 0 {
 			return unknownParam(name, use)
 		}
 		p := params[i]
 		switch {
+		case given[name] && name != "only" && name != "except": // those add up
+			return fmt.Errorf("parameter %s is given twice", name)
 		case !slices.Contains(p.uses, use):
 			return fmt.Errorf("parameter %s has no meaning here", name)
 		case p.key == onlyWithKey && r.Key == "":
@@ -238,6 +251,7 @@ func (r *Ref) setParams(query string, use Use) error {
 		if err != nil {
 			return fmt.Errorf("parameter %s %v", name, err)
 		}
+		given[name] = true
 	}
 	return nil
 }

@@ -1,0 +1,236 @@
+package ref
+
+import (
+	"encoding/json"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+const canary = "canary-hunter2"
+
+func ptr(s string) *string { return &s }
+
+func TestParse(t *testing.T) {
+	kv := Source{Path: "kv/app"}
+	tests := []struct {
+		text string
+		use  Use
+		want Ref
+	}{
+		{"kv/app#key", Variable, Ref{Source: kv, Key: "key"}},
+		{"vault:kv/app#key", Variable, Ref{Source: kv, Key: "key"}},
+		{"/kv/app/#key", Variable, Ref{Source: kv, Key: "key"}},
+		{"kv/app", Secret, Ref{Source: kv}},
+		{"vault%3Akv/app", Secret, Ref{Source: Source{Path: "vault:kv/app"}}},
+		{"kv/app#key#3", Variable, Ref{Source: Source{Path: "kv/app", Version: 3}, Key: "key"}},
+		{"kv/app?version=3#key", Variable, Ref{Source: Source{Path: "kv/app", Version: 3}, Key: "key"}},
+		{"kv/app?version=3#key#3", Variable, Ref{Source: Source{Path: "kv/app", Version: 3}, Key: "key"}},
+		{"kv/app?namespace=/team/a/#key", Variable, Ref{Source: Source{Path: "kv/app", Namespace: "team/a"}, Key: "key"}},
+		{"kv/a%23b%3Fc%26d%25e f#k%23%0A", Variable, Ref{Source: Source{Path: "kv/a#b?c&d%e f"}, Key: "k#\n"}},
+		{"kv/app?optional", Secret, Ref{Source: kv, Optional: true}},
+		{"kv/app?optional=true", Secret, Ref{Source: kv, Optional: true}},
+		{"kv/app?optional=false", Secret, Ref{Source: kv}},
+		{"kv/app?default=#key", Variable, Ref{Source: kv, Key: "key", Default: ptr("")}},
+		{"kv/app?default=a=b%26c%23d%25#key", Variable, Ref{Source: kv, Key: "key", Default: ptr("a=b&c#d%")}},
+		{"kv/app?optional=false&default=x#key", Variable, Ref{Source: kv, Key: "key", Default: ptr("x")}},
+		{"kv/app?prefix=&case=upper&only=a,b*&except=c&only=d", Secret, Ref{Source: kv, Prefix: ptr(""), Case: CaseUpper, Only: []string{"a", "b*", "d"}, Except: []string{"c"}}},
+		{"kv/app?format=json&mode=0440&owner=app:app", File, Ref{Source: kv, Format: "json", Mode: "0440", Owner: "app:app"}},
+		{"kv/app?case=keep#key", Secret, Ref{Source: kv, Key: "key", Case: CaseKeep}},
+	}
+	for _, tt := range tests {
+		got, err := Parse(tt.text, tt.use)
+		if err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("Parse(%q) = %s, %v, want %s", tt.text, show(got), err, show(tt.want))
+		}
+	}
+}
+
+func show(r Ref) string {
+	b, _ := json.Marshal(r)
+	return string(b)
+}
+
+func TestParseErrors(t *testing.T) {
+	tests := []struct {
+		text string
+		use  Use
+		want string
+	}{
+		{"", Secret, "the path is empty"},
+		{"vault:", Secret, "the path is empty"},
+		{"#key", Variable, "the path is empty"},
+		{"///", Secret, "the path is empty"},
+		{"kv", Secret, "the path has no slash: write MOUNT/PATH, as for vault kv get"},
+		{"kv//app", Secret, "the path has an empty, . or .. element"},
+		{"kv/../sys", Secret, "the path has an empty, . or .. element"},
+		{"kv/%2E%2E/sys", Secret, "the path has an empty, . or .. element"},
+		{"kv/./a", Secret, "the path has an empty, . or .. element"},
+		{"kv/a%00", Secret, "the path has a control character in it"},
+		{"kv/a\n", Secret, "the path has a control character in it"},
+		{"kv/*", Secret, "the path ends in /*: name each secret, all below a path is not supported"},
+		{"kv/100%", Secret, "the path: has a % that is not followed by two hexadecimal digits: write %25 for the sign itself"},
+		{"kv/app", Variable, "one variable takes one key: add #KEY"},
+		{"kv/app#", Variable, "there is no key after #"},
+		{"kv/app##3", Variable, "there is no key after #"},
+		{"kv/app#a%", Variable, "the key: has a % that is not followed by two hexadecimal digits: write %25 for the sign itself"},
+		{"kv/app#${.a | b}", Variable, "a template in place of the key (${...}) is not supported"},
+		{"kv/app#key#", Variable, "the version after the second #: is a number from 1 up"},
+		{"kv/app#key#0", Variable, "the version after the second #: is a number from 1 up"},
+		{"kv/app#key#-1", Variable, "the version after the second #: is a number from 1 up"},
+		{"kv/app#key#1#2", Variable, "the version after the second #: is a number from 1 up"},
+		{"kv/app?version=2#key#3", Variable, "parameter version is given twice"},
+		{"kv/app?version=x", Secret, "parameter version is a number from 1 up"},
+		{">>kv/app#key", Variable, "writes (>>) are not supported; a reference reads"},
+		{"kv/app?", Secret, `unknown parameter "": there are version, optional, default, namespace, prefix, case, only, except`},
+		{"kv/app?otional", Secret, `unknown parameter "otional": did you mean optional?`},
+		{"kv/app?Mode=1", File, `unknown parameter "Mode": did you mean mode?`},
+		{"kv/app?mode=0400", Secret, "parameter mode has no meaning here"},
+		{"kv/app?prefix=a#k", Variable, "parameter prefix has no meaning here"},
+		{"kv/app?default=x", Secret, "parameter default goes with one key: add #KEY"},
+		{"kv/app?only=a#key", Secret, "parameter only goes with a whole secret: remove #key"},
+		{"kv/app?only=a,,b", Secret, "parameter only has an empty name in it"},
+		{"kv/app?except=[", Secret, `parameter except pattern "[" is malformed: a [ is not closed, or it ends in a backslash`},
+		{"kv/app?case=Upper", Secret, `parameter case is keep or upper, not "Upper"`},
+		{"kv/app?optional=maybe", Secret, "parameter optional is either there or not: optional, optional=true or optional=false"},
+		{"kv/app?optional&default=x#k", Variable, "optional and default exclude each other: a default is never missing"},
+		{"kv/app?prefix=a&prefix=b", Secret, "parameter prefix is given twice"},
+		{"kv/app?namespace=a%0Ab", Secret, "parameter namespace has a control character in it"},
+		{"kv/app?default=" + canary + "&default=" + canary + "#k", Variable, "parameter default is given twice"},
+		{"kv/app?default=" + canary + "%2#k", Variable, "parameter default has a % that is not followed by two hexadecimal digits: write %25 for the sign itself"},
+		{"kv/app?default=a&" + canary + "#k", Variable, "an unknown parameter follows default=: write %26 for an & in the default"},
+		{"kv/app?default=a#k#" + canary, Variable, "the version after the second #: is a number from 1 up"},
+		{canary, Secret, "the path has no slash: write MOUNT/PATH, as for vault kv get"},
+	}
+	for _, tt := range tests {
+		_, err := Parse(tt.text, tt.use)
+		switch {
+		case err == nil:
+			t.Errorf("Parse(%q) is no error, want %s", tt.text, tt.want)
+		case err.Error() != tt.want:
+			t.Errorf("Parse(%q): %v\nwant %s", tt.text, err, tt.want)
+		case strings.Contains(err.Error(), canary):
+			t.Errorf("Parse(%q) prints a value: %v", tt.text, err)
+		}
+	}
+}
+
+func TestString(t *testing.T) {
+	for text, want := range map[string]string{
+		"vault:/kv/app/?version=3&optional#key":          "kv/app#key",
+		"kv/app?namespace=team":                          "kv/app in namespace team",
+		"kv/app?namespace=team&default=" + canary + "#k": "kv/app#k in namespace team",
+		"kv/a%23b#c%0Ad":                                 "kv/a%23b#c%0Ad",
+	} {
+		r, err := Parse(text, Secret)
+		if err != nil || r.String() != want {
+			t.Errorf("%s: %q, %v, want %q", text, r, err, want)
+		}
+	}
+}
+
+func TestSelects(t *testing.T) {
+	for _, tt := range []struct {
+		query string
+		want  string
+	}{
+		{"", "a a.b b"},
+		{"?only=a", "a"},
+		{"?only=a*", "a a.b"},
+		{"?except=a*", "b"},
+		{"?only=a*,b&except=a", "a.b b"},
+		{"?except=*", ""},
+	} {
+		r, err := Parse("kv/app"+tt.query, Secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, field := range []string{"a", "a.b", "b"} {
+			if r.Selects(field) {
+				got = append(got, field)
+			}
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s takes %q, want %q", tt.query, got, tt.want)
+		}
+	}
+}
+
+// text writes a reference so that it parses to r.
+func text(r Ref) string {
+	var words []string
+	add := func(name, value string) { words = append(words, name+"="+url.QueryEscape(value)) }
+	if r.Version != 0 {
+		add("version", strconv.Itoa(r.Version))
+	}
+	for name, value := range map[string]string{"namespace": r.Namespace, "case": string(r.Case), "format": r.Format, "mode": r.Mode, "owner": r.Owner} {
+		if value != "" {
+			add(name, value)
+		}
+	}
+	if r.Optional {
+		words = append(words, "optional")
+	}
+	if r.Default != nil {
+		add("default", *r.Default)
+	}
+	if r.Prefix != nil {
+		add("prefix", *r.Prefix)
+	}
+	for _, g := range r.Only {
+		add("only", g)
+	}
+	for _, g := range r.Except {
+		add("except", g)
+	}
+	s := Escape(r.Path)
+	if words != nil {
+		// PathUnescape leaves + alone, which QueryEscape makes of blanks.
+		s += "?" + strings.ReplaceAll(strings.Join(words, "&"), "+", "%20")
+	}
+	if r.Key != "" {
+		s += "#" + Escape(r.Key)
+	}
+	return s
+}
+
+var seeds = []string{
+	"kv/app#key", "vault:kv/app#key#3", "secret/data/app?version=2&optional#key", "kv/app?default=a%26b#key",
+	"kv/app?prefix=DB_&case=upper&only=a,b*&except=[c-d]", "kv/app?format=json&mode=0440&owner=1:2", "kv/app?namespace=team/a",
+	">>kv/app#k", "kv/a%23b#c%23d", "kv/%2e%2e/x", "kv/%", "?#", "vault:", "vault%3Akv/x#k", "kv/x?%", "kv/x#${.a}", "kv/x#$%7B", "kv/\xff#\xfe", "kv/*",
+}
+
+// FuzzParse holds that parsing never panics, that what it accepts can be
+// written so that it parses to the same, and that messages stay on one line.
+func FuzzParse(f *testing.F) {
+	for _, s := range seeds {
+		for use := range 3 {
+			f.Add(s, use)
+		}
+	}
+	f.Fuzz(func(t *testing.T, s string, use int) {
+		if use < int(Variable) || use > int(File) {
+			return
+		}
+		r, err := Parse(s, Use(use))
+		if err != nil {
+			return
+		}
+		if strings.ContainsFunc(r.String(), unicode.IsControl) {
+			t.Errorf("Parse(%q).String() = %q", s, r)
+		}
+		again, err := Parse(text(r), Use(use))
+		if err != nil || !reflect.DeepEqual(again, r) {
+			t.Errorf("Parse(%q) = %s, but Parse(%q) = %s, %v", s, show(r), text(r), show(again), err)
+		}
+		if r.Namespace == "" {
+			if again, err = Parse(r.String(), Secret); err != nil || again.Path != r.Path || again.Key != r.Key {
+				t.Errorf("Parse(%q).String() = %q, which is %s, %v", s, r, show(again), err)
+			}
+		}
+	})
+}
