@@ -1,0 +1,18 @@
+package supervise
+
+import (
+	"os/signal"
+	"syscall"
+)
+
+// inheritedIgnore is answered by signal.Ignored alone here: sigaction(2) is
+// out of reach without cgo.
+func inheritedIgnore(syscall.Signal) bool { return false }
+
+// defaultDispositions gives the signals back to the Go runtime, whose handler
+// ends the process like the kernel would.
+func defaultDispositions(signals []syscall.Signal) {
+	for _, sig := range signals {
+		signal.Reset(sig)
+	}
+}

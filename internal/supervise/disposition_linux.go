@@ -1,0 +1,48 @@
+package supervise
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// sigaction is the kernel's struct sigaction, which differs from libc's. The
+// zero value means SIG_DFL with no flags and an empty mask. The words behind
+// the handler are in an order that depends on the architecture and are only
+// ever given back as they came.
+type sigaction struct {
+	handler uintptr
+	rest    [3]uint64
+}
+
+// sigIgn is SIG_IGN.
+const sigIgn = 1
+
+// rtSigaction is rt_sigaction(2) past the Go runtime, whose handler for a
+// signal outlives signal.Stop and signal.Reset.
+func rtSigaction(sig syscall.Signal, to, from *sigaction) error {
+	const setSize = 8 // bytes of the kernel's sigset_t
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig),
+		uintptr(unsafe.Pointer(to)), uintptr(unsafe.Pointer(from)), setSize, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// inheritedIgnore reports whether sig is ignored and the Go runtime does not
+// know it: it looks at no job-control signal until somebody asks for one.
+func inheritedIgnore(sig syscall.Signal) bool {
+	var current sigaction
+	return rtSigaction(sig, nil, &current) == nil && current.handler == sigIgn
+}
+
+// defaultDispositions makes the kernel treat the signals as if this process
+// had never caught them.
+func defaultDispositions(signals []syscall.Signal) {
+	for _, sig := range signals {
+		// It fails for numbers that are no signals, KILL and STOP only.
+		_ = rtSigaction(sig, new(sigaction), nil)
+	}
+}
