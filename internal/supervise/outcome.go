@@ -1,0 +1,53 @@
+package supervise
+
+import (
+	"errors"
+	"syscall"
+)
+
+// Command is the program to run.
+type Command struct {
+	Path string   // as LookPath returns it
+	Args []string // argv, with argv[0]
+	Env  []string // NAME=VALUE; the whole environment, nothing is added
+}
+
+// Start is what the preparation of a command came to: the command or the
+// reason why there is none.
+type Start struct {
+	Command Command
+	Err     error
+}
+
+// Outcome is how a run ended.
+type Outcome struct {
+	// Code is the status to exit with: the child's own, 128+n if signal n
+	// ended it or ended the preparation, 137 if it cannot be known. With an
+	// Err it is 126 or 127 for a StartError and 125 for anything else.
+	Code int
+
+	// Err is why the command never ran: a *StartError, or the error of the
+	// preparation as it was given. It is nil if a stop signal was the reason.
+	Err error
+}
+
+const (
+	// exitOwnFailure is env(1)'s and docker's status for a failure of the
+	// wrapper itself.
+	exitOwnFailure = 125
+
+	// exitUnknown is the status of a child whose end nobody saw. It must not
+	// be 0, and KILL is what most often ends a process unseen.
+	exitUnknown = 128 + int(syscall.SIGKILL)
+)
+
+// exitBySignal is the status of a process that sig ended.
+func exitBySignal(sig syscall.Signal) int { return 128 + int(sig) }
+
+// failed is the outcome of a run whose command never ran.
+func failed(err error) Outcome {
+	if start, ok := errors.AsType[*StartError](err); ok {
+		return Outcome{Code: start.Code(), Err: err}
+	}
+	return Outcome{Code: exitOwnFailure, Err: err}
+}
