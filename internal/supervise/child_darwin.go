@@ -1,0 +1,57 @@
+package supervise
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// childStatus is what has to be remembered of a child: nothing here, wait4
+// tells and reaps at once.
+type childStatus struct{}
+
+// poll asks for stops and for the end of the child. There is no reliable
+// WNOWAIT here (golang/go#19314), so the child is reaped at once. What guards
+// its number afterwards: the loop that reaps is the one that signals, and the
+// child is not signalled any more; a group keeps its number while it has a
+// member, and was seen to have one lookInterval ago.
+func (s *system) poll() []event {
+	var events []event
+	for s.child != nil && !s.ended {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(s.child.Pid, &status, unix.WNOHANG|unix.WUNTRACED, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			s.log.Error("the command's exit status is unknown, reporting 137", "error", err)
+			s.ended = true
+			return append(events, event{kind: childExited, code: exitUnknown})
+		case pid == 0:
+			return events
+		case status.Stopped():
+			events = append(events, event{kind: childStopped, sig: syscall.Signal(status.StopSignal())})
+		default:
+			s.ended = true
+			return append(events, event{kind: childExited, code: exitCode(status)})
+		}
+	}
+	return events
+}
+
+// exitCode is the shell's status for the child's end.
+func exitCode(status unix.WaitStatus) int {
+	if status.Signaled() {
+		return exitBySignal(status.Signal())
+	}
+	return status.ExitStatus()
+}
+
+// groupEmpty reports whether nothing is left of the child's group.
+func (s *system) groupEmpty() bool {
+	return unix.Kill(-s.child.Pid, 0) == unix.ESRCH
+}
+
+// reap lets go of the process; poll has reaped it.
+func (s *system) reap() {
+	_ = s.child.Release() // it has no handle that could fail to close
+}

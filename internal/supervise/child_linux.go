@@ -1,0 +1,149 @@
+package supervise
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// childStatus is what has to be remembered of a child: nothing here, the
+// zombie keeps its status until it is reaped.
+type childStatus struct {
+	reaped bool
+}
+
+// waitInfo is siginfo_t as waitid(2) fills it. The union behind the three
+// words is aligned like a pointer, which is what the array is for.
+type waitInfo struct {
+	_      [2]int32
+	code   int32
+	_      [0]uintptr
+	_      [2]int32 // si_pid, si_uid
+	status int32
+}
+
+// poll asks for stops and for the end of the child. The end is only looked at
+// (WNOWAIT): the zombie keeps the pid and the group number from being reused
+// until the group has been dealt with.
+func (s *system) poll() []event {
+	var events []event
+	for s.child != nil && !s.ended {
+		info, err := s.wait(unix.WEXITED | unix.WSTOPPED | unix.WNOHANG | unix.WNOWAIT)
+		switch {
+		case err != nil:
+			s.log.Error("the command's exit status is unknown, reporting 137", "error", err)
+			s.ended = true
+			return append(events, event{kind: childExited, code: exitUnknown})
+		case info.code == 0:
+			return events // no news
+		case info.code == cldStopped:
+			// A stop is consumed, or it would be reported for ever.
+			if info, err = s.wait(unix.WSTOPPED | unix.WNOHANG); err == nil && info.code == cldStopped {
+				events = append(events, event{kind: childStopped, sig: syscall.Signal(info.status)})
+			}
+		default:
+			s.ended = true
+			return append(events, event{kind: childExited, code: s.exitCode(info)})
+		}
+	}
+	return events
+}
+
+// The si_code values of SIGCHLD, sigaction(2).
+const (
+	cldExited  = 1
+	cldKilled  = 2
+	cldDumped  = 3
+	cldStopped = 5
+)
+
+func (s *system) wait(options int) (waitInfo, error) {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PID, s.child.Pid, &info, options, nil)
+		if err != unix.EINTR {
+			return *(*waitInfo)(unsafe.Pointer(&info)), err
+		}
+	}
+}
+
+// exitCode is the shell's status for the child's end.
+func (s *system) exitCode(info waitInfo) int {
+	switch info.code {
+	case cldExited:
+		return int(info.status)
+	case cldKilled, cldDumped:
+		return exitBySignal(syscall.Signal(info.status))
+	}
+	s.log.Error("the command's exit status is unknown, reporting 137", "si_code", info.code)
+	return exitUnknown
+}
+
+// groupEmpty reports whether nothing but the child's own zombie is left of its
+// group. kill(2) cannot tell, because it counts the zombie.
+func (s *system) groupEmpty() bool {
+	others, err := groupMembers(s.child.Pid)
+	if err != nil {
+		// No /proc. Reaping the zombie makes kill(2) an answer; from here on
+		// what guards the number is that a group with a member keeps it and
+		// that it had one when we last looked, lookInterval ago.
+		s.reap()
+		return unix.Kill(-s.child.Pid, 0) == unix.ESRCH
+	}
+	return others == 0
+}
+
+// groupMembers counts the living processes of a group.
+func groupMembers(group int) (int, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return 0, err
+	}
+	defer dir.Close() // it was only read
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return 0, err
+	}
+	if len(names) == 0 {
+		return 0, errors.New("/proc is not mounted")
+	}
+	members := 0
+	for _, name := range names {
+		if name[0] < '0' || name[0] > '9' {
+			continue
+		}
+		// A process that ends meanwhile is none.
+		if stat, err := os.ReadFile("/proc/" + name + "/stat"); err == nil && inGroup(stat, group) {
+			members++
+		}
+	}
+	return members, nil
+}
+
+// inGroup reports whether a line of /proc/PID/stat is that of a living member
+// of group.
+func inGroup(stat []byte, group int) bool {
+	// The second field is the file name in parentheses and may contain any
+	// byte; what follows its last parenthesis is state, ppid, pgrp.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 3 || fields[0][0] == 'Z' || fields[0][0] == 'X' {
+		return false
+	}
+	return string(fields[2]) == strconv.Itoa(group)
+}
+
+// reap lets go of the zombie.
+func (s *system) reap() {
+	if s.stat.reaped {
+		return
+	}
+	s.stat.reaped = true
+	if _, err := s.child.Wait(); err != nil {
+		s.log.Debug("the command was already reaped", "error", err)
+	}
+}

@@ -1,0 +1,116 @@
+package supervise
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+)
+
+// hands does what step decided and tells what happened. There are two: the
+// operating system and, in tests, a fake child.
+type hands interface {
+	// perform carries out one action. It returns what is known at once to
+	// have come of it.
+	perform(action) []event
+
+	// poll returns what happened to the child since the last call.
+	poll() []event
+}
+
+// loop owns a run: its state, its timer and everything that is done. Nothing
+// else reads or writes them, so nothing is locked.
+type loop struct {
+	rules rules
+	state state
+	hands hands
+	log   *slog.Logger
+
+	sigc   <-chan os.Signal // what is to be forwarded
+	childc <-chan os.Signal // SIGCHLD; one is enough, poll asks until there is no news
+	startc <-chan Start     // the preparation's one result; nil once it was received
+	lostc  <-chan struct{}  // closed when the init is gone; nil if there is none
+}
+
+// run loops until the run has ended.
+func (l *loop) run() Outcome {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for l.state.phase != ended {
+		timer.Stop()
+		var timec <-chan time.Time
+		if next := l.state.next(); !next.IsZero() {
+			timer.Reset(time.Until(next))
+			timec = timer.C
+		}
+		select {
+		case sig := <-l.sigc:
+			l.received(sig)
+		case start, ok := <-l.startc:
+			l.startc = nil
+			// A stop request that is already here wins, whichever case the
+			// select chose: no child starts after one.
+			l.drainSignals()
+			l.happened(prepared(start, ok))
+		case <-l.childc:
+			for _, e := range l.hands.poll() {
+				l.happened(e)
+			}
+		case <-l.lostc:
+			l.lostc = nil
+			l.log.Warn("the init process is gone, stopping the command")
+			l.happened(event{kind: initLost})
+		case <-timec:
+			l.happened(event{kind: timeElapsed})
+		}
+	}
+	return l.state.outcome
+}
+
+// prepared is the event for what the preparation sent.
+func prepared(start Start, ok bool) event {
+	switch {
+	case !ok:
+		return event{kind: preparationFailed, err: errors.New("the preparation ended without a result")}
+	case start.Err != nil:
+		return event{kind: preparationFailed, err: start.Err}
+	}
+	return event{kind: commandPrepared, command: start.Command}
+}
+
+func (l *loop) drainSignals() {
+	for {
+		select {
+		case sig := <-l.sigc:
+			l.received(sig)
+		default:
+			return
+		}
+	}
+}
+
+func (l *loop) received(sig os.Signal) {
+	l.log.Debug("signal received", "signal", signalName(sig.(syscall.Signal)), "state", l.state.phase)
+	l.happened(event{kind: signalReceived, sig: sig.(syscall.Signal)})
+}
+
+// happened takes one event to its end: the step, its actions, and the events
+// that those give rise to.
+func (l *loop) happened(e event) {
+	events := []event{e}
+	for len(events) > 0 {
+		before := l.state.phase
+		next, actions := l.rules.step(l.state, events[0], time.Now())
+		l.state, events = next, events[1:]
+		if next.phase != before {
+			l.log.Debug("supervisor state changed", "from", before, "to", next.phase)
+		}
+		for _, a := range actions {
+			if e.kind == timeElapsed && a.sig == syscall.SIGKILL {
+				l.log.Warn("not stopped in time, sending KILL", "state", before)
+			}
+			events = append(events, l.hands.perform(a)...)
+		}
+	}
+}

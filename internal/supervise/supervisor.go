@@ -1,0 +1,113 @@
+package supervise
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// Target is who gets the signals that are forwarded, KILL included.
+type Target int
+
+const (
+	// Group is the child's process group. A child that shares our group
+	// (docs/design-states.md, "shared") gets them alone all the same.
+	Group Target = iota
+	// Child is the child alone.
+	Child
+)
+
+// Options are what a run goes by. The zero value of each field is a default.
+type Options struct {
+	// StopSignal is what the child gets when we are asked to stop; 0: TERM.
+	StopSignal syscall.Signal
+
+	// StopTimeout is how long the child has after it, until it gets KILL; 0:
+	// no time at all, negative: for ever.
+	StopTimeout time.Duration
+
+	// Forward is who gets the signals that we get.
+	Forward Target
+
+	// Rewrite replaces received signals. key -> value: received -> sent, 0 to
+	// drop it. Each pair has passed CheckRewrite.
+	Rewrite map[syscall.Signal]syscall.Signal
+
+	// Link is the connection to the init that started us; nil if none did.
+	Link *Link
+
+	// Log gets what an operator needs to know; nil: nothing is logged.
+	Log *slog.Logger
+}
+
+// withDefaults fills in the zero values.
+func (o Options) withDefaults() Options {
+	if o.StopSignal == 0 {
+		o.StopSignal = syscall.SIGTERM
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Supervisor has caught the signals and can run one child.
+type Supervisor struct {
+	options Options
+	facts   terminalFacts
+	sigc    chan os.Signal
+	childc  chan os.Signal
+}
+
+// Catch registers for every signal that the child may be sent and returns the
+// Supervisor that will send them. Call it before anything that can take time:
+// until then a TERM ends the process like that of any Go program. The signals
+// stay caught after Run, so that a late TERM cannot cut the clean-up short.
+func Catch(options Options) *Supervisor {
+	s := &Supervisor{
+		options: options.withDefaults(),
+		sigc:    make(chan os.Signal, signalBuffer),
+		childc:  make(chan os.Signal, 1),
+	}
+	s.facts = lookAtTerminal()
+	catch(s.sigc, toCatch(s.facts.mode(), options.Rewrite))
+	signal.Notify(s.childc, syscall.SIGCHLD)
+	discardPipe()
+	s.options.Link.ready()
+	return s
+}
+
+// Run waits for the preparation to send its one Start on startc, runs that
+// command to its end and returns how it ended. A TERM, INT or QUIT that comes
+// first calls cancel and returns at once, without waiting for startc (give it a
+// buffer of one); no child starts then, even if one was ready.
+func (s *Supervisor) Run(startc <-chan Start, cancel func()) Outcome {
+	mode := s.facts.mode()
+	log := s.options.Log
+	log.Debug("supervising", "terminal", mode)
+	run := &loop{
+		rules: rules{
+			mode:        mode,
+			stopSignal:  s.options.StopSignal,
+			stopTimeout: s.options.StopTimeout,
+			rewrite:     s.options.Rewrite,
+		},
+		hands: &system{
+			mode:   mode,
+			tty:    s.facts.descriptor,
+			target: s.options.Forward,
+			link:   s.options.Link,
+			log:    log,
+			sigc:   s.sigc,
+			cancel: cancel,
+		},
+		log:    log,
+		sigc:   s.sigc,
+		childc: s.childc,
+		startc: startc,
+		lostc:  s.options.Link.lost(),
+	}
+	return run.run()
+}

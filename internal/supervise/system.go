@@ -1,0 +1,162 @@
+package supervise
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// system is the hands that act on the operating system. Only the loop calls
+// it, so that whoever signals the child is also the one who reaps it.
+//
+// Guard against pid reuse: the child alone is signalled through os.Process,
+// which holds a pidfd where the kernel has them. Its group is signalled by
+// number only while the child, running or a zombie, has not been reaped: until
+// then neither the pid nor the group number can be given to anybody else.
+type system struct {
+	mode   terminalMode
+	tty    int // descriptor of the controlling terminal; -1: none
+	target Target
+	link   *Link
+	log    *slog.Logger
+	sigc   chan<- os.Signal // where signals are caught
+	cancel func()
+
+	child *os.Process // nil before the start
+	ended bool        // poll has told of the child's end
+	stat  childStatus
+}
+
+func (s *system) perform(a action) []event {
+	switch a.verb {
+	case cancelPreparation:
+		s.cancel()
+	case startChild:
+		return []event{s.start(a.command)}
+	case signalChild:
+		if s.mode != shared && s.target == Group {
+			s.signalGroup(a.sig)
+		} else {
+			s.signalChild(a.sig)
+		}
+	case signalGroup:
+		s.signalGroup(a.sig)
+	case lookAtGroup:
+		if s.groupEmpty() {
+			return []event{{kind: groupEmptied}}
+		}
+	case suspendSelf:
+		s.suspend(a.sig)
+	case resumeChild:
+		s.resume()
+	case restoreTerminal:
+		s.takeTerminal()
+	case reapChild:
+		s.reap()
+	}
+	return nil
+}
+
+// start starts the child and says how that went.
+func (s *system) start(command Command) event {
+	sys := &syscall.SysProcAttr{}
+	switch s.mode {
+	case noTerminal:
+		sys.Setpgid = true
+	case session:
+		if err := giveUpTerminal(s.tty, s.sigc); err != nil {
+			s.log.Warn("the terminal cannot be handed to the command", "error", err)
+			sys.Setpgid = true
+			break
+		}
+		sys.Setsid, sys.Setctty, sys.Ctty = true, true, s.tty // Ctty counts in the child
+	case foreground:
+		sys.Setpgid = true
+		// By now the user may have sent us to the background with Ctrl-Z and bg.
+		if group, err := foregroundGroup(s.tty); err == nil && group == unix.Getpgrp() {
+			sys.Foreground, sys.Ctty = true, s.tty // Ctty counts in the parent
+		}
+	}
+	child, err := os.StartProcess(command.Path, command.Args, &os.ProcAttr{
+		Env:   command.Env,
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Sys:   sys,
+	})
+	if err != nil {
+		return event{kind: startFailed, err: newStartError(command.Path, err)}
+	}
+	s.child = child
+	s.log.Debug("command started", "pid", child.Pid, "path", command.Path)
+	s.link.started(child.Pid, s.mode != shared)
+	return event{kind: childStarted}
+}
+
+// signalChild signals the child alone.
+func (s *system) signalChild(sig syscall.Signal) {
+	if err := s.child.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.log.Warn("a signal could not be forwarded", "signal", signalName(sig), "error", err)
+	}
+}
+
+// signalGroup signals the child's group.
+func (s *system) signalGroup(sig syscall.Signal) {
+	if err := unix.Kill(-s.child.Pid, sig); err != nil && err != unix.ESRCH && !s.ended {
+		s.log.Warn("a signal could not be forwarded", "signal", signalName(sig), "error", err)
+	}
+}
+
+// suspend stops this process as the child was stopped, so that the shell sees
+// its job stop. The shell's fg or bg sends CONT, which the loop turns into
+// resumeChild.
+func (s *system) suspend(sig syscall.Signal) {
+	group, err := foregroundGroup(s.tty)
+	inFront := err == nil && group == unix.Getpgrp()
+	if inFront && s.child != nil && (sig == syscall.SIGTTIN || sig == syscall.SIGTTOU) {
+		// The shell's fg gives a running job the terminal without any signal.
+		// The child just asked for it.
+		s.resume()
+		return
+	}
+	if orphaned() {
+		s.resume()
+		return
+	}
+	s.takeTerminal()
+	s.log.Debug("stopping like the command", "signal", signalName(sig))
+	if err := stopSelf(sig); err != nil {
+		s.log.Warn("vaultexec cannot stop as its command did", "error", err)
+		s.resume()
+	}
+}
+
+// resume continues the child, in the foreground if that is where we are.
+func (s *system) resume() {
+	if s.child == nil {
+		return
+	}
+	if group, err := foregroundGroup(s.tty); err == nil && group == unix.Getpgrp() {
+		if err := setForegroundGroup(s.tty, s.child.Pid); err != nil {
+			s.log.Warn("the terminal cannot be handed to the command", "error", err)
+		}
+	}
+	s.signalGroup(syscall.SIGCONT)
+}
+
+// takeTerminal makes us the foreground group again if the child's group is
+// that, or a group of the child's that is gone. Otherwise a shell has already
+// taken it.
+func (s *system) takeTerminal() {
+	group, err := foregroundGroup(s.tty)
+	if err != nil || group == unix.Getpgrp() {
+		return
+	}
+	if s.child != nil && group != s.child.Pid && unix.Kill(-group, 0) != unix.ESRCH {
+		return
+	}
+	if err := setForegroundGroup(s.tty, unix.Getpgrp()); err != nil {
+		s.log.Warn("the terminal cannot be taken back from the command", "error", err)
+	}
+}
