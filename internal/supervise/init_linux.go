@@ -1,0 +1,257 @@
+package supervise
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	reap "github.com/hashicorp/go-reap"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// reapKick is when the first reaping is asked for. go-reap makes no pass
+	// of its own and registers for SIGCHLD in its goroutine, so what ended
+	// before that would stay a zombie until somebody else ends.
+	reapKick = 100 * time.Millisecond
+
+	// reapAgain is when it is asked for again, in case the kick itself came
+	// too early. One cheap wake-up.
+	reapAgain = time.Minute
+
+	// leaveTimeout is how long a supervisor that has reported may take to
+	// exit.
+	leaveTimeout = 5 * time.Second
+)
+
+// Init is the init role: it starts program once more as the supervisor, in a
+// process of its own, and gives back what that reports as its exit status. It
+// adopts and reaps orphans with go-reap and therefore waits for no process,
+// knows no secret and makes no connection. Signals are forwarded to the
+// supervisor. If the supervisor dies without a report, the command still gets
+// the stop signal and its time, and the status is 128+n if the kernel tells
+// which signal n ended the supervisor, else 137.
+//
+// As PID 1 it adopts by nature, and all that is left when it returns will be
+// killed by the kernel; otherwise it makes itself a child subreaper. Of options
+// StopSignal, StopTimeout, Rewrite (which signals to catch) and Log are used.
+func Init(options Options, program Program) Outcome {
+	in := &initRole{
+		options: options.withDefaults(),
+		sigc:    make(chan os.Signal, signalBuffer),
+		reports: make(chan report),
+		pid1:    os.Getpid() == 1,
+		code:    -1,
+	}
+	in.log = in.options.Log
+	facts := lookAtTerminal()
+	if in.mode = facts.mode(); in.mode == foreground {
+		in.mode = shared // init, supervisor and command are one job of the shell's
+	}
+	catch(in.sigc, toCatch(in.mode, options.Rewrite))
+	discardPipe()
+	if !in.pid1 {
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			in.log.Warn("orphans cannot be adopted", "error", err)
+		}
+	}
+	if err := in.startSupervisor(program, facts.descriptor); err != nil {
+		return failed(fmt.Errorf("start the supervisor process: %w", err))
+	}
+	if err := ScrubEnviron(program.Secret); err != nil {
+		in.log.Debug("the initial environment could not be overwritten", "error", err)
+	}
+	if in.pid1 {
+		// Keep no mount busy. It cannot fail for a root directory.
+		_ = os.Chdir("/")
+	}
+	// No pid channel, error channel or lock: each of them can block the reaper.
+	go reap.ReapChildren(nil, nil, nil, nil)
+	return Outcome{Code: in.run()}
+}
+
+// initRole is the state of an init. Its loop owns all of it.
+type initRole struct {
+	options Options
+	log     *slog.Logger
+	mode    terminalMode
+	pid1    bool
+
+	sigc     chan os.Signal
+	reports  chan report // closed when the supervisor is gone
+	lifeline *os.File    // only held: its end is our end
+
+	supervisor *os.Process
+	ready      bool             // the supervisor has caught the signals
+	held       []syscall.Signal // what came before that
+	target     int              // the command's pid, negative if it leads a group; 0: not started
+	code       int              // what the supervisor reported; -1: nothing yet
+}
+
+// startSupervisor starts program with its ends of the two pipes.
+func (in *initRole) startSupervisor(program Program, tty int) error {
+	reportsIn, reportsOut, err := pipe()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(reportsOut) // ours only until the start
+	lifelineIn, lifelineOut, err := pipe()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(lifelineIn) // ours only until the start
+	// The supervisor's ends keep their numbers, so that no descriptor that was
+	// passed to us is displaced. Nothing else is started before they are closed.
+	for _, fd := range []int{reportsOut, lifelineIn} {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+			return err
+		}
+	}
+	_ = unix.SetNonblock(reportsIn, true) // else reading takes a thread
+	in.lifeline = os.NewFile(uintptr(lifelineOut), "lifeline")
+	argv := append([]string{fmt.Sprintf(argvForm, reportsOut, lifelineIn)}, program.Args[1:]...)
+	if in.supervisor, err = startSelf(program, argv, in.placement(tty)); err != nil {
+		return err
+	}
+	go receive(os.NewFile(uintptr(reportsIn), "report pipe"), in.reports)
+	return nil
+}
+
+// placement puts the supervisor where it finds the terminal as we found it: in
+// a session of its own with the terminal, so that Ctrl-C reaches it during the
+// preparation; in our group; or without a terminal in a group of its own, so
+// that a signal to our group arrives once.
+func (in *initRole) placement(tty int) *syscall.SysProcAttr {
+	switch in.mode {
+	case noTerminal:
+		return &syscall.SysProcAttr{Setpgid: true}
+	case session:
+		if err := giveUpTerminal(tty, in.sigc); err != nil {
+			in.log.Warn("the terminal cannot be handed to the supervisor", "error", err)
+			return nil
+		}
+		return &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: tty}
+	}
+	return nil
+}
+
+// startSelf starts this very program. /proc/self/exe is right even if the file
+// was replaced or deleted; a root without /proc leaves the name it was called by.
+func startSelf(program Program, argv []string, sys *syscall.SysProcAttr) (*os.Process, error) {
+	attr := &os.ProcAttr{
+		Env:   program.Env,
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Sys:   sys,
+	}
+	process, err := os.StartProcess("/proc/self/exe", argv, attr)
+	if err == nil {
+		return process, nil
+	}
+	path, lookErr := LookPath(program.Args[0], program.Env)
+	if lookErr != nil {
+		return nil, err
+	}
+	if path, lookErr = filepath.Abs(path); lookErr != nil {
+		return nil, err
+	}
+	return os.StartProcess(path, argv, attr)
+}
+
+// pipe returns the read and the write end of a pipe, both close-on-exec.
+func pipe() (int, int, error) {
+	var fds [2]int
+	err := unix.Pipe2(fds[:], unix.O_CLOEXEC)
+	return fds[0], fds[1], err
+}
+
+// receive passes the supervisor's messages on and closes c at their end.
+func receive(pipe *os.File, c chan<- report) {
+	defer close(c)
+	for {
+		r, err := readReport(pipe)
+		if err != nil {
+			return
+		}
+		c <- r // the loop receives until we close
+	}
+}
+
+// run forwards signals until the supervisor is gone, sees to what it left, and
+// returns the status to exit with.
+func (in *initRole) run() int {
+	kick := time.NewTimer(reapKick)
+	defer kick.Stop()
+	var leavec <-chan time.Time
+	for {
+		select {
+		case sig := <-in.sigc:
+			in.forward(sig.(syscall.Signal))
+		case <-kick.C:
+			_ = unix.Kill(os.Getpid(), unix.SIGCHLD) // a process may always signal itself
+			kick.Reset(reapAgain)
+		case <-leavec:
+			return in.supervisorEnded()
+		case r, ok := <-in.reports:
+			if !ok {
+				return in.supervisorEnded()
+			}
+			in.reported(r)
+			if r.kind == reportExited {
+				leavec = time.After(leaveTimeout)
+			}
+		}
+	}
+}
+
+func (in *initRole) reported(r report) {
+	switch r.kind {
+	case reportReady:
+		in.ready = true
+		for _, sig := range in.held {
+			in.forward(sig)
+		}
+		in.held = nil
+	case reportStarted:
+		in.target = int(r.value)
+	case reportExited:
+		in.code = int(r.value)
+	}
+}
+
+// forward passes a signal on to the supervisor, through its pidfd where the
+// kernel has them. Without one the number could be reused once go-reap reaped
+// the supervisor; the end of the report pipe comes before that and stops us.
+func (in *initRole) forward(sig syscall.Signal) {
+	if in.mode == shared && fromTerminal(sig) {
+		return // the supervisor is in our group and got it from the terminal
+	}
+	if !in.ready {
+		in.held = append(in.held, sig)
+		return
+	}
+	if err := in.supervisor.Signal(sig); err != nil {
+		in.log.Debug("a signal could not be forwarded", "signal", signalName(sig), "error", err)
+	}
+}
+
+// supervisorEnded sees to what is left and returns the status to exit with.
+func (in *initRole) supervisorEnded() int {
+	if in.code >= 0 {
+		if in.pid1 {
+			in.sweep(-1, syscall.SIGTERM, drainTimeout)
+		}
+		return in.code
+	}
+	in.log.Error("the supervising process died without a report, stopping the command",
+		"signal", signalName(in.options.StopSignal), "timeout", in.options.StopTimeout)
+	switch {
+	case in.pid1:
+		in.sweep(-1, in.options.StopSignal, in.options.StopTimeout)
+	case in.target != 0:
+		in.sweep(in.target, in.options.StopSignal, in.options.StopTimeout)
+	}
+	return in.lostStatus()
+}

@@ -1,0 +1,96 @@
+package supervise
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// sweep sends sig to target, as kill(2) counts (-1: every process of the
+// namespace but us), gives it timeout (negative: for ever) and then sends KILL.
+// It returns as soon as nothing is left; zombies count until go-reap has had
+// them. Signals that arrive meanwhile are passed on.
+//
+// Guard against pid reuse where target is not -1: the supervisor held the
+// command as a zombie or better until it died a moment ago, and a number that
+// is still seen in use every lookInterval was not free in between.
+func (in *initRole) sweep(target int, sig syscall.Signal, timeout time.Duration) {
+	if unix.Kill(target, sig) != nil {
+		return // nothing is left, or nothing that we may signal
+	}
+	var deadlinec <-chan time.Time
+	if timeout >= 0 {
+		deadlinec = time.After(timeout)
+	}
+	interval := time.Millisecond // the supervisor itself is reaped within that
+	for {
+		look := time.NewTimer(interval)
+		select {
+		case <-look.C:
+			if unix.Kill(target, 0) != nil {
+				return
+			}
+			interval = min(2*interval, lookInterval)
+		case received := <-in.sigc:
+			sig := received.(syscall.Signal)
+			if sig == syscall.SIGTERM {
+				sig = in.options.StopSignal
+			}
+			_ = unix.Kill(target, sig) // it may just have ended
+		case <-deadlinec:
+			in.log.Warn("not stopped in time, sending KILL")
+			_ = unix.Kill(target, unix.SIGKILL) // it may just have ended
+			return
+		}
+		look.Stop()
+	}
+}
+
+// lostStatus is the status for a supervisor that died without a report.
+func (in *initRole) lostStatus() int {
+	status, err := exitedStatus(in.supervisor)
+	switch {
+	case err != nil:
+		in.log.Debug("the kernel does not tell how the supervising process died", "error", err)
+	case status.Signaled():
+		return exitBySignal(status.Signal())
+	}
+	// It exited by itself, without a report: the command's status is lost.
+	return exitUnknown
+}
+
+// pidfdInfo is struct pidfd_info of linux/pidfd.h up to exit_code (Linux 6.15).
+type pidfdInfo struct {
+	mask     uint64
+	_        uint64     // cgroup
+	_        [11]uint32 // ids
+	exitCode int32
+}
+
+const (
+	pidfdGetInfo  = 0xc0000000 | unsafe.Sizeof(pidfdInfo{})<<16 | 0xff<<8 | 11 // _IOWR(0xff, 11, struct pidfd_info)
+	pidfdInfoExit = 1 << 3
+)
+
+// exitedStatus asks the kernel for the wait status of a process that somebody
+// else has reaped: Linux 6.15 and later tell it through the pidfd.
+func exitedStatus(process *os.Process) (syscall.WaitStatus, error) {
+	info := pidfdInfo{mask: pidfdInfoExit}
+	var errno syscall.Errno
+	err := process.WithHandle(func(pidfd uintptr) {
+		_, _, errno = unix.Syscall(unix.SYS_IOCTL, pidfd, pidfdGetInfo, uintptr(unsafe.Pointer(&info)))
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case errno != 0:
+		return 0, errno
+	case info.mask&pidfdInfoExit == 0:
+		return 0, errors.New("the kernel is too old, or the process was not reaped yet")
+	}
+	return syscall.WaitStatus(info.exitCode), nil
+}
