@@ -35,7 +35,7 @@ func (s Source) String() string {
 
 func (s Source) where() string {
 	if s.Namespace != "" {
-		return " in namespace " + s.Namespace
+		return " in namespace " + Escape(s.Namespace)
 	}
 	return ""
 }
