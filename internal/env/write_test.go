@@ -1,0 +1,323 @@
+package env
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"vaultexec/internal/secret"
+)
+
+func toWrite(dest, text string) PlannedFile {
+	return PlannedFile{Dest: dest, Content: secret.Of(text), Mode: 0o400, UID: -1, GID: -1}
+}
+
+// tree lists a directory: path, mode and content of each file.
+func tree(t testing.TB, dir string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(dir, path)
+		line := fmt.Sprintf("%s %v", name, info.Mode())
+		if info.Mode().IsRegular() {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			line += " " + string(text)
+		}
+		list = append(list, line)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func checkTree(t testing.TB, dir string, want ...string) {
+	t.Helper()
+	if got := tree(t, dir); !slices.Equal(got, want) {
+		t.Errorf("%s has\n%q\nwant\n%q", dir, got, want)
+	}
+}
+
+func writeOld(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	writeOld(t, dir+"/old", "old")
+	files := []PlannedFile{toWrite(dir+"/old", "new"), toWrite(dir+"/a/b/c", "\x00\n"), toWrite(dir+"/a/d", ""), toWrite(dir+"/"+strings.Repeat("n", 255), "long name")}
+	files[2].Mode = 0o664
+	defer syscall.Umask(syscall.Umask(0o077)) // the mode is what was asked for all the same
+	w, err := Write(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTree(t, dir, "a drwx------", "a/b drwx------", "a/b/c -r-------- \x00\n", "a/d -rw-rw-r-- ", strings.Repeat("n", 255)+" -r-------- long name", "old -r-------- new")
+	if err := w.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	checkTree(t, dir)
+	if err := w.Remove(); err != nil {
+		t.Errorf("removing again: %v", err)
+	}
+}
+
+func TestWriteRelative(t *testing.T) {
+	t.Chdir(t.TempDir())
+	w, err := Write([]PlannedFile{toWrite("f", "1"), toWrite("d/f", "2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTree(t, ".", "d drwx------", "d/f -r-------- 2", "f -r-------- 1")
+	if err := w.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	checkTree(t, ".")
+}
+
+func TestWriteOwner(t *testing.T) {
+	dir := t.TempDir()
+	f := toWrite(dir+"/d/f", "x")
+	f.UID, f.GID = os.Getuid(), os.Getgid()
+	if os.Getuid() == 0 {
+		f.UID, f.GID = 1234, 5678
+	}
+	w, err := Write([]PlannedFile{f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Remove()
+	for _, path := range []string{dir + "/d", dir + "/d/f"} { // the owner can get at the file
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Sys().(*syscall.Stat_t); int(got.Uid) != f.UID || int(got.Gid) != f.GID {
+			t.Errorf("%s belongs to %d:%d, want %d:%d", path, got.Uid, got.Gid, f.UID, f.GID)
+		}
+	}
+}
+
+func TestRemoveTakesOnlyItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	first, err := Write([]PlannedFile{toWrite(dir+"/a/kept", "1"), toWrite(dir+"/a/replaced", "2"), toWrite(dir+"/b/c/gone", "3"), toWrite(dir+"/e/f", "4")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Write([]PlannedFile{toWrite(dir+"/a/replaced", "22")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeOld(t, dir+"/b/stranger", "s")
+	for _, err := range []error{os.RemoveAll(dir + "/e"), os.Remove(dir + "/b/c/gone")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeOld(t, dir+"/e", "a file now")
+	if err := first.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	checkTree(t, dir, "a drwx------", "a/replaced -r-------- 22", "b drwx------", "b/stranger -rw-r--r-- s", "e -rw-r--r-- a file now")
+	if err := second.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	checkTree(t, dir, "b drwx------", "b/stranger -rw-r--r-- s", "e -rw-r--r-- a file now")
+}
+
+func TestWriteSymlinks(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/real", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeOld(t, dir+"/target", "target")
+	for link, to := range map[string]string{"via": "real", "link": "target"} {
+		if err := os.Symlink(to, dir+"/"+link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Write([]PlannedFile{toWrite(dir+"/via/f", "1"), toWrite(dir+"/link", "2")}); err != nil {
+		t.Fatal(err)
+	}
+	checkTree(t, dir, "link -r-------- 2", "real drwxr-xr-x", "real/f -r-------- 1", "target -rw-r--r-- target", "via Lrwxrwxrwx")
+}
+
+// TestP11RefusedWritesChangeNothing has one good file with each bad one.
+func TestP11RefusedWritesChangeNothing(t *testing.T) {
+	tests := []struct {
+		name, dest, want string
+		prepare          func(t *testing.T, dir string) error
+	}{
+		{"a directory", "/bad", "it is a directory: name a file in it", func(t *testing.T, dir string) error {
+			return os.Mkdir(dir+"/bad", 0o755)
+		}},
+		{"a link to a directory", "/bad", "it is a directory: name a file in it", func(t *testing.T, dir string) error {
+			return os.Symlink(".", dir+"/bad")
+		}},
+		{"below a file", "/bad/f", "something in the path of DIR/bad is a file, not a directory: choose another place", func(t *testing.T, dir string) error {
+			return os.WriteFile(dir+"/bad", nil, 0o644)
+		}},
+		{"far below a file", "/bad/a/b/f", "something in the path of DIR/bad/a/b is a file, not a directory: choose another place", func(t *testing.T, dir string) error {
+			return os.WriteFile(dir+"/bad", nil, 0o644)
+		}},
+		{"below a dangling link", "/bad/a/f", "a symbolic link in the path of DIR/bad/a leads nowhere: make what it points to", func(t *testing.T, dir string) error {
+			return os.Symlink("nowhere", dir+"/bad")
+		}},
+		{"below links in a circle", "/bad/f", "the symbolic links in the path of DIR/bad go in a circle: choose another place", func(t *testing.T, dir string) error {
+			return os.Symlink("bad", dir+"/bad")
+		}},
+		{"a name too long", "/" + strings.Repeat("n", 256), "the name is too long for the file system", func(*testing.T, string) error { return nil }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeOld(t, dir+"/old", "old")
+			if err := tt.prepare(t, dir); err != nil {
+				t.Fatal(err)
+			}
+			before := tree(t, dir)
+			for _, files := range [][]PlannedFile{
+				{toWrite(dir+"/old", canary), toWrite(dir+"/new/f", canary), toWrite(dir+tt.dest, canary)},
+				{toWrite(dir+tt.dest, canary), toWrite(dir+"/old", canary), toWrite(dir+"/new/f", canary)},
+			} {
+				_, err := Write(files)
+				why := strings.ReplaceAll(tt.want, "DIR", dir)
+				checkError(t, err, ClassWriteFailed, "--file "+dir+tt.dest+": "+why+"; nothing was changed")
+				checkTree(t, dir, before...)
+			}
+		})
+	}
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func TestWriteReportsAll(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"/a", "/b"} {
+		if err := os.Mkdir(dir+d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := Write([]PlannedFile{toWrite(dir+"/a", canary), toWrite(dir+"/c", canary), toWrite(dir+"/b", canary)})
+	checkError(t, err, ClassWriteFailed,
+		"--file "+dir+"/a: it is a directory: name a file in it; nothing was changed",
+		"--file "+dir+"/b: it is a directory: name a file in it; nothing was changed")
+	checkTree(t, dir, "a drwxr-xr-x", "b drwxr-xr-x")
+}
+
+// TestP11ReadersNeverSeeATornFile reads while files are replaced a thousand
+// times: each read finds a file, whole, and two files that flip together are
+// never further apart than one round.
+func TestP11ReadersNeverSeeATornFile(t *testing.T) {
+	dir := t.TempDir()
+	if isDir("/dev/shm") { // where fsync costs nothing
+		var err error
+		if dir, err = os.MkdirTemp("/dev/shm", "vaultexec-test-"); err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+	}
+	const size = 64 << 10
+	round := func(n int) string { return strings.Repeat(fmt.Sprintf("%08d", n), size/8) }
+	replace := func(n int) {
+		if _, err := Write([]PlannedFile{toWrite(dir+"/a", round(n)), toWrite(dir+"/b", round(n))}); err != nil {
+			t.Error(err)
+		}
+	}
+	replace(0)
+	donec := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for {
+				var first [2]int
+				for i, name := range []string{"/a", "/b"} {
+					got, err := os.ReadFile(dir + name)
+					if err != nil || len(got) != size || !bytes.Equal(got, bytes.Repeat(got[:8], size/8)) {
+						t.Errorf("%s: %d bytes, %v: torn or missing", name, len(got), err)
+						return
+					}
+					fmt.Sscanf(string(got[:8]), "%d", &first[i])
+				}
+				if first[1] < first[0]-1 { // b was read later, so it may be ahead
+					t.Errorf("b is of round %d when a is of round %d", first[1], first[0])
+					return
+				}
+				select {
+				case <-donec:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for n := range 1000 {
+		replace(n + 1)
+	}
+	close(donec)
+	readers.Wait()
+	if got := len(tree(t, dir)); got != 2 {
+		t.Errorf("%d files are left, want 2", got)
+	}
+}
+
+// TestP11ModeBeforeContent fills a pipe, which stops the writer in the middle
+// of a content that does not fit, and looks at the mode then.
+func TestP11ModeBeforeContent(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := toWrite("pipe", strings.Repeat(canary, 1<<20/len(canary)))
+	f.Mode = 0o440
+	if os.Getuid() == 0 {
+		f.UID, f.GID = 1234, 5678
+	}
+	donec := make(chan error)
+	go func() {
+		_, err := fill(w, f)
+		donec <- err
+	}()
+	if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := r.Stat()
+	if err != nil || info.Mode().Perm() != f.Mode {
+		t.Errorf("mode %v, %v, want %o", info.Mode(), err, f.Mode)
+	}
+	if got := info.Sys().(*syscall.Stat_t); f.UID != -1 && (int(got.Uid) != f.UID || int(got.Gid) != f.GID) {
+		t.Errorf("owner %d:%d, want %d:%d", got.Uid, got.Gid, f.UID, f.GID)
+	}
+	r.Close()
+	if err := <-donec; err == nil {
+		t.Error("filling a closed pipe succeeded")
+	}
+}

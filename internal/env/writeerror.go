@@ -1,0 +1,71 @@
+package env
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// errDangling is a symbolic link to nowhere in the path of a directory, for
+// which the kernel has no number of its own.
+var errDangling = errors.New("dangling symbolic link")
+
+// writeFinding says what the file system refused, and what to do. The name of
+// the temporary file, on which it happened, means nothing to the user. changed
+// are the files that were replaced before it and could not be brought back.
+func writeFinding(dest string, err error, changed ...string) *Finding {
+	outcome := "nothing was changed"
+	if len(changed) > 0 {
+		outcome = "replaced before it: " + strings.Join(changed, ", ")
+	}
+	return finding(ClassWriteFailed, "--file %s: %s; %s", dest, whyNot(filepath.Dir(dest), err), outcome)
+}
+
+func removeFinding(path string, err error) *Finding {
+	return finding(ClassWriteFailed, "%s is left behind: %v", path, cause(err))
+}
+
+func whyNot(dir string, err error) string {
+	switch {
+	case errors.Is(err, errOwner):
+		return "the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner="
+	case errors.Is(err, errDangling):
+		return "a symbolic link in the path of " + dir + " leads nowhere: make what it points to"
+	}
+	switch cause(err) {
+	case syscall.ENOSPC:
+		return "no space is left on the file system of " + dir + ": make room there, or give the volume more"
+	case syscall.EDQUOT:
+		return "the disk quota of " + dir + " is used up: make room there, or raise it"
+	case syscall.EROFS:
+		return "the file system of " + dir + " is read-only: mount a volume that can be written there (such as an emptyDir with medium Memory), or choose another place"
+	case syscall.EACCES, syscall.EPERM:
+		return "permission to write into " + dir + " is denied: let this user write there, or choose another place"
+	case syscall.EISDIR:
+		return "it is a directory: name a file in it"
+	case syscall.ENOTDIR:
+		return "something in the path of " + dir + " is a file, not a directory: choose another place"
+	case syscall.ELOOP:
+		return "the symbolic links in the path of " + dir + " go in a circle: choose another place"
+	case syscall.ENAMETOOLONG:
+		return "the name is too long for the file system"
+	case syscall.EBUSY:
+		return "it is a mount point of its own (such as a subPath), which cannot be replaced: mount the directory around it"
+	}
+	return cause(err).Error()
+}
+
+// cause is the error number in err, or err without the name it happened on.
+func cause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
