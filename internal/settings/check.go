@@ -1,0 +1,120 @@
+package settings
+
+import (
+	"fmt"
+	"strings"
+
+	"vaultexec/internal/nearest"
+)
+
+// Check finds what no single setting can tell: values out of range and
+// settings that exclude each other. All of it is in the one error, a sentence
+// a line.
+func (s *Settings) Check() error {
+	var problems []string
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	s.checkLogin(bad)
+	s.checkRanges(bad)
+	s.checkChild(bad)
+	if len(s.Keep.Items) > 0 && !s.Pristine {
+		bad("%s: has no meaning without --pristine, everything is inherited then", s.Origin("keep"))
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return &Error{strings.Join(problems, "\n")}
+}
+
+// AuthMethods are the values of --auth.
+var AuthMethods = []string{"kubernetes", "token"}
+
+func (s *Settings) checkLogin(bad func(string, ...any)) {
+	if s.Auth != "" {
+		if err := choose(s.Auth, AuthMethods...); err != nil {
+			bad("%s: %v", s.Origin("auth"), err)
+			return
+		}
+	}
+	switch {
+	case s.Auth == "kubernetes" && s.Role == "":
+		bad("%s: the kubernetes login needs a role, set --role", s.Origin("auth"))
+	case s.Auth == "token":
+		for _, name := range []string{"role", "auth-mount", "jwt-path"} {
+			if s.IsSet(name) {
+				bad("%s: belongs to the kubernetes login, but %s says token", s.Origin(name), s.Origin("auth"))
+			}
+		}
+	case s.Role == "":
+		for _, name := range []string{"auth-mount", "jwt-path"} {
+			if s.IsSet(name) {
+				bad("%s: belongs to the kubernetes login, which needs a role, set --role", s.Origin(name))
+			}
+		}
+	}
+}
+
+func (s *Settings) checkRanges(bad func(string, ...any)) {
+	if s.StartupTimeout <= 0 {
+		bad("%s: must be longer than 0", s.Origin("startup-timeout"))
+	}
+	if s.RequestTimeout <= 0 {
+		bad("%s: must be longer than 0", s.Origin("request-timeout"))
+	}
+	if s.StopTimeout < 0 {
+		bad("%s: must not be negative", s.Origin("stop-timeout"))
+	}
+	if s.Concurrency < 1 {
+		bad("%s: must be at least 1", s.Origin("concurrency"))
+	}
+	seen := map[any]bool{}
+	for _, r := range s.RewriteSignal.Items {
+		if seen[r.From] {
+			bad("%s: one signal is rewritten twice", s.Origin("rewrite-signal"))
+		}
+		seen[r.From] = true
+	}
+}
+
+// childOnly are the settings that mean something only while vaultexec stays
+// as the command's parent.
+var childOnly = []string{"init", "stop-signal", "stop-timeout", "forward", "rewrite-signal", "remap-exit"}
+
+func (s *Settings) checkChild(bad func(string, ...any)) {
+	if s.Mode != ModeExec {
+		return
+	}
+	for _, name := range childOnly {
+		if s.IsSet(name) && (name != "init" || s.Init == InitAlways) {
+			bad("%s: needs vaultexec to stay as the parent, but %s says exec: leave out one of them", s.Origin(name), s.Origin("mode"))
+		}
+	}
+}
+
+// Supervise tells whether the command is to be run as a child. reads tells
+// whether there is anything to fetch that may change later.
+func (s *Settings) Supervise(reads bool) bool {
+	switch s.Mode {
+	case ModeExec:
+		return false
+	case ModeSupervise:
+		return true
+	}
+	for _, name := range childOnly {
+		if s.IsSet(name) && (name != "init" || s.Init == InitAlways) {
+			return true
+		}
+	}
+	return len(s.File.Items) > 0 || reads && !s.Once
+}
+
+// UnknownFlag is the error for a flag that there is not, with what was meant.
+func UnknownFlag(name string, groups []Group) error {
+	var all []string
+	for _, g := range groups {
+		all = append(all, flagNames(g)...)
+	}
+	if near := nearest.To(name, all); len(near) > 0 {
+		return &Error{fmt.Sprintf("--%s: there is no such flag, did you mean --%s?", name, near[0])}
+	}
+	return &Error{fmt.Sprintf("--%s: there is no such flag, vaultexec --help has them all", name)}
+}

@@ -1,0 +1,103 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/spf13/pflag"
+
+	"vaultexec/internal/nearest"
+)
+
+const prefix = "VAULTEXEC"
+
+// ReadEnvironment sets what VAULTEXEC_* variables say. Call it before the
+// flags are parsed, so that a flag wins. environ tells which variables there
+// are; their values come from the process's environment, which is where
+// envconfig reads. A variable that is empty counts as not set. flags are those
+// of Groups.
+func (s *Settings) ReadEnvironment(environ []string, flags *pflag.FlagSet) error {
+	names, err := settingNames(environ, flags)
+	if err != nil {
+		return err
+	}
+	err = envconfig.Process(prefix, s)
+	if parse := (*envconfig.ParseError)(nil); errors.As(err, &parse) {
+		return &Error{fmt.Sprintf("%s: %s", parse.KeyName, reason(flags, parse))}
+	} else if err != nil {
+		return &Error{err.Error()}
+	}
+	for flag, env := range names {
+		s.origins[flag] = env
+	}
+	return nil
+}
+
+// settingNames maps flag's name -> the variable that is set for it, and
+// refuses VAULTEXEC_* variables that are none of ours.
+func settingNames(environ []string, flags *pflag.FlagSet) (map[string]string, error) {
+	known := map[string]string{} // variable -> flag's name
+	var all []string
+	flags.VisitAll(func(f *pflag.Flag) {
+		known[EnvName(f.Name)] = f.Name
+		all = append(all, EnvName(f.Name))
+	})
+	names := map[string]string{}
+	var unknown []string
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		switch flag, ok := known[name]; {
+		case !strings.HasPrefix(name, prefix+"_"):
+		case !ok:
+			unknown = append(unknown, name)
+		case value == "":
+			if err := os.Unsetenv(name); err != nil {
+				return nil, &Error{fmt.Sprintf("%s: cannot be unset: %v", name, err)}
+			}
+		default:
+			names[flag] = name
+		}
+	}
+	if len(unknown) == 0 {
+		return names, nil
+	}
+	slices.Sort(unknown)
+	for i, name := range unknown {
+		if near := nearest.To(name, all); len(near) > 0 {
+			unknown[i] += " (did you mean " + near[0] + "?)"
+		}
+	}
+	return nil, &Error{"there is no such setting: " + strings.Join(unknown, ", ")}
+}
+
+// reason says why a value is refused in the words that its flag has for it.
+func reason(flags *pflag.FlagSet, parse *envconfig.ParseError) error {
+	var why error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if EnvName(f.Name) == parse.KeyName && f.Value.Type() != "bool" {
+			why = f.Value.Set(parse.Value)
+		}
+	})
+	if why != nil {
+		return why
+	}
+	return errors.New("is either true or false")
+}
+
+// NoteFlags remembers which flags were given. Call it after they were parsed.
+func (s *Settings) NoteFlags(flags *pflag.FlagSet) {
+	flags.Visit(func(f *pflag.Flag) { s.origins[f.Name] = "--" + f.Name })
+}
+
+// Error is a setting that cannot be, or cannot be beside another. Its class in
+// messages is "config".
+type Error struct{ text string }
+
+func (e *Error) Error() string { return e.text }
+
+// Class is how the failure is sorted for whoever reads it by machine.
+func (*Error) Class() string { return "config" }

@@ -1,0 +1,136 @@
+package settings
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Group is a part of the flags that belongs together in the help.
+type Group struct {
+	Title string
+	Flags *pflag.FlagSet
+}
+
+// value is what the settings' own types are: pflag.Value but for Type.
+type value interface {
+	String() string
+	Set(string) error
+}
+
+// typed adds to a value the word for its argument in the help.
+type typed struct {
+	value
+	word string
+}
+
+func (t typed) Type() string { return t.word }
+
+// Groups binds the flags to s: parsing them changes s.
+func (s *Settings) Groups() []Group {
+	groups := []Group{
+		s.loginFlags(), s.sourceFlags(), s.outputFlags(), s.environmentFlags(),
+		s.rotationFlags(), s.childFlags(), s.resilienceFlags(), s.reportingFlags(),
+	}
+	for _, g := range groups {
+		g.Flags.SortFlags = false
+	}
+	return groups
+}
+
+// EnvName is the environment form of a flag.
+func EnvName(flag string) string {
+	return prefix + "_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func group(title string) Group {
+	return Group{title, pflag.NewFlagSet(title, pflag.ContinueOnError)}
+}
+
+func (g Group) text(p *string, name, word, usage string) {
+	g.Flags.Var(typed{(*text)(p), word}, name, usage)
+}
+
+func (g Group) add(v value, name, word, usage string) { g.Flags.Var(typed{v, word}, name, usage) }
+
+func (g Group) yes(p *bool, name, usage string) { g.Flags.BoolVar(p, name, false, usage) }
+
+func (g Group) duration(p *time.Duration, name, usage string) {
+	g.Flags.Var(typed{(*duration)(p), "DURATION"}, name, usage)
+}
+
+func (s *Settings) loginFlags() Group {
+	g := group("Login")
+	g.text(&s.Auth, "auth", "METHOD", "kubernetes or token; kubernetes when --role is set, else VAULT_TOKEN, else the token that 'vault login' left")
+	g.text(&s.Role, "role", "NAME", "role to log in with")
+	g.text(&s.AuthMount, "auth-mount", "PATH", "where the auth method is mounted (default kubernetes)")
+	g.text(&s.JWTPath, "jwt-path", "FILE", "service account token, read anew at each login (default the pod's own)")
+	g.text(&s.Namespace, "namespace", "NAME", "Vault namespace; VAULT_NAMESPACE where not set")
+	return g
+}
+
+func (s *Settings) sourceFlags() Group {
+	g := group("Sources")
+	g.add(&s.Secret, "secret", "REF", "one variable for each key of a secret; may be repeated")
+	g.add(&s.Env, "env", "NAME=REF", "one variable from one key; may be repeated")
+	return g
+}
+
+func (s *Settings) outputFlags() Group {
+	g := group("Outputs")
+	g.add(&s.File, "file", "DEST=REF", "a file from one key, or from a secret as json, yaml, dotenv, export or properties; may be repeated")
+	return g
+}
+
+func (s *Settings) environmentFlags() Group {
+	g := group("Environment of the command")
+	g.add(&s.OnConflict, "on-conflict", "POLICY", "when a secret names a variable that is there already: error, keep or overwrite")
+	g.yes(&s.Pristine, "pristine", "inherit nothing but references and what --keep names")
+	g.add(&s.Keep, "keep", "GLOB", "with --pristine, inherit these all the same; may be repeated")
+	g.add(&s.Drop, "drop", "GLOB", "do not inherit these; may be repeated")
+	g.add(&s.Pass, "pass", "GLOB", "hand these VAULT_* or VAULTEXEC_* variables on, which are kept back otherwise; may be repeated")
+	g.add(&s.Case, "case", "CASE", "names made of keys: keep them, or upper")
+	g.text(&s.Prefix, "prefix", "TEXT", "put before names made of keys")
+	return g
+}
+
+func (s *Settings) rotationFlags() Group {
+	g := group("Rotation")
+	g.yes(&s.Once, "once", "fetch once and never again")
+	return g
+}
+
+func (s *Settings) childFlags() Group {
+	g := group("Command as a child")
+	g.add(&s.Mode, "mode", "MODE", "exec (become the command), supervise (stay as its parent), or auto: exec if nothing is left to do")
+	g.add(&s.Init, "init", "WHEN", "reap orphans and outlive the supervisor: auto (as PID 1), always or never")
+	g.add(&s.StopSignal, "stop-signal", "SIGNAL", "what the command gets when vaultexec gets TERM")
+	g.duration(&s.StopTimeout, "stop-timeout", "time from the stop signal to KILL")
+	g.add(&s.Forward, "forward", "TARGET", "signals go to the command's whole group, or to the child alone")
+	g.add(&s.RewriteSignal, "rewrite-signal", "FROM:TO", "forward one signal as another, or drop it (FROM:0); may be repeated")
+	g.add(&s.RemapExit, "remap-exit", "STATUS", "give back 0 for this exit status; may be repeated")
+	return g
+}
+
+func (s *Settings) resilienceFlags() Group {
+	g := group("Resilience")
+	g.duration(&s.StartupTimeout, "startup-timeout", "time for login and first fetch, retries included")
+	g.duration(&s.RequestTimeout, "request-timeout", "time for one request; VAULT_CLIENT_TIMEOUT where not set")
+	g.add((*count)(&s.Concurrency), "concurrency", "NUMBER", "requests at the same time")
+	return g
+}
+
+func (s *Settings) reportingFlags() Group {
+	g := group("Reporting")
+	g.add(&s.LogLevel, "log-level", "LEVEL", "debug, info, warn or error")
+	g.add(&s.LogFormat, "log-format", "FORMAT", "text, json, or auto: text on a terminal")
+	g.text(&s.TerminationLog, "termination-log", "FILE", "where a failure is written for 'kubectl describe'")
+	return g
+}
+
+func flagNames(g Group) []string {
+	var names []string
+	g.Flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return names
+}

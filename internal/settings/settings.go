@@ -1,0 +1,129 @@
+// Package settings has what a user can set: one struct, its defaults, its
+// flags, their VAULTEXEC_* environment forms, and the rules between them.
+// A flag beats the environment, the environment beats the default, and each
+// value remembers where it came from.
+package settings
+
+import (
+	"time"
+
+	"vaultexec/internal/env"
+	"vaultexec/internal/ref"
+)
+
+// Settings is everything that can be set. Field names decide the names of the
+// environment variables (JWTPath is VAULTEXEC_JWT_PATH); flags.go gives each
+// its flag of the same name.
+//
+// The fields carry split_words and never an envconfig name: with a name,
+// envconfig v1.4 also takes the variable without the prefix, and a stray ROLE
+// or MODE in a container would become a setting.
+type Settings struct {
+	Auth      string `split_words:"true"`
+	Role      string `split_words:"true"`
+	AuthMount string `split_words:"true"`
+	JWTPath   string `split_words:"true"`
+	Namespace string `split_words:"true"`
+
+	Secret SecretList   `split_words:"true"`
+	Env    VariableList `split_words:"true"`
+	File   FileList     `split_words:"true"`
+
+	OnConflict Conflict `split_words:"true"`
+	Pristine   bool     `split_words:"true"`
+	Keep       GlobList `split_words:"true"`
+	Drop       GlobList `split_words:"true"`
+	Pass       GlobList `split_words:"true"`
+	Case       Case     `split_words:"true"`
+	Prefix     string   `split_words:"true"`
+
+	Once bool `split_words:"true"`
+
+	Mode          Mode          `split_words:"true"`
+	Init          Init          `split_words:"true"`
+	StopSignal    Signal        `split_words:"true"`
+	StopTimeout   time.Duration `split_words:"true"`
+	Forward       Forward       `split_words:"true"`
+	RewriteSignal RewriteList   `split_words:"true"`
+	RemapExit     StatusList    `split_words:"true"`
+
+	StartupTimeout time.Duration `split_words:"true"`
+	RequestTimeout time.Duration `split_words:"true"`
+	Concurrency    int           `split_words:"true"`
+
+	LogLevel       LogLevel  `split_words:"true"`
+	LogFormat      LogFormat `split_words:"true"`
+	TerminationLog string    `split_words:"true"`
+
+	origins map[string]string // flag's name -> where its value was set
+}
+
+// Mode is how the command is run.
+type Mode string
+
+const (
+	ModeAuto      Mode = "auto"      // exec if nothing remains to be done afterwards
+	ModeExec      Mode = "exec"      // vaultexec becomes the command
+	ModeSupervise Mode = "supervise" // the command is vaultexec's child
+)
+
+// Init is when vaultexec takes the role of an init process.
+type Init string
+
+const (
+	InitAuto   Init = "auto"   // as PID 1
+	InitAlways Init = "always" // also elsewhere, as a child subreaper
+	InitNever  Init = "never"
+)
+
+// Forward is where signals go.
+type Forward string
+
+const (
+	ForwardGroup Forward = "group"
+	ForwardChild Forward = "child"
+)
+
+// LogFormat is the form of log lines.
+type LogFormat string
+
+const (
+	LogAuto LogFormat = "auto" // text on a terminal, JSON elsewhere
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// DefaultTerminationLog is where Kubernetes looks for a container's last
+// words: terminationMessagePath of the Container v1 API.
+const DefaultTerminationLog = "/dev/termination-log"
+
+// Default returns the settings of a vaultexec that was told nothing.
+func Default() *Settings {
+	return &Settings{
+		OnConflict:     Conflict(env.ConflictError),
+		Case:           Case(ref.CaseKeep),
+		Mode:           ModeAuto,
+		Init:           InitAuto,
+		StopSignal:     defaultStopSignal,
+		StopTimeout:    30 * time.Second, // as Kubernetes, Docker's is 10 s
+		Forward:        ForwardGroup,
+		StartupTimeout: 2 * time.Minute,
+		RequestTimeout: 10 * time.Second,
+		Concurrency:    16,
+		LogFormat:      LogAuto,
+		TerminationLog: DefaultTerminationLog,
+		origins:        map[string]string{},
+	}
+}
+
+// Origin tells where a setting's value was set: "--role", "VAULTEXEC_ROLE" or
+// "default". name is the flag's, without dashes.
+func (s *Settings) Origin(name string) string {
+	if o, ok := s.origins[name]; ok {
+		return o
+	}
+	return "default"
+}
+
+// IsSet tells whether a setting was given rather than left at its default.
+func (s *Settings) IsSet(name string) bool { return s.origins[name] != "" }
