@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"vaultexec/internal/settings"
+)
+
+// version is set by the linker: -X main.version=...
+var version = "dev"
+
+// invocation is what a command line comes to.
+type invocation struct {
+	settings *settings.Settings
+	command  []string // behind the two dashes
+}
+
+// parse reads the command line and the VAULTEXEC_* variables. It returns nil
+// without an error where the line asked for help or the version, which parse
+// has printed.
+func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
+	inv := &invocation{settings: settings.Default()}
+	groups := inv.settings.Groups()
+	flags := pflag.NewFlagSet("vaultexec", pflag.ContinueOnError)
+	for _, g := range groups {
+		flags.AddFlagSet(g.Flags)
+	}
+	// Now, so that flags win; the error waits until it is clear that the
+	// settings matter, which they do not for help.
+	environErr := inv.settings.ReadEnvironment(environ, flags)
+
+	ran := false
+	run := func(cmd *cobra.Command, words []string) error {
+		ran = true
+		return inv.accept(cmd, words, environErr)
+	}
+	root := rootCommand(run, groups)
+	verbs := []*cobra.Command{
+		{Use: "run [flags] -- COMMAND [ARG...]", Short: "run COMMAND with secrets (the verb may be left out)", RunE: run},
+		{Use: "version", Short: "print the version", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { printVersion(stdout) }},
+	}
+	root.AddCommand(verbs...)
+	for _, cmd := range []*cobra.Command{root, verbs[0]} {
+		cmd.Flags().AddFlagSet(flags)
+		cmd.Flags().SetInterspersed(false)
+		cmd.Flags().SortFlags = false
+	}
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	if err := root.Execute(); err != nil || !ran {
+		return nil, err
+	}
+	return inv, nil
+}
+
+func rootCommand(run func(*cobra.Command, []string) error, groups []settings.Group) *cobra.Command {
+	root := &cobra.Command{
+		Use:               "vaultexec [flags] -- COMMAND [ARG...]",
+		Args:              cobra.ArbitraryArgs, // accept says what is wrong with them
+		RunE:              run,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd.OutOrStdout(), groups) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err, groups) })
+	return root
+}
+
+// accept checks the command line once the flags are in the settings.
+func (inv *invocation) accept(cmd *cobra.Command, words []string, environErr error) error {
+	inv.settings.NoteFlags(cmd.Flags())
+	switch dash := cmd.ArgsLenAtDash(); {
+	case dash < 0 && len(words) > 0 || dash > 0:
+		return wordsError(words)
+	case len(words) == 0:
+		return &usageError{"there is no command: vaultexec [flags] -- COMMAND [ARG...], vaultexec --help tells more"}
+	}
+	inv.command = words
+	if environErr != nil {
+		return environErr
+	}
+	return inv.settings.Check()
+}
+
+func printVersion(w io.Writer) {
+	fmt.Fprintf(w, "vaultexec %s %s/%s %s\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"vaultexec/internal/settings"
+)
+
+const helpHead = `vaultexec runs a command with secrets from HashiCorp Vault or OpenBao.
+
+Usage:
+  vaultexec [flags] -- COMMAND [ARG...]     (long name: vaultexec run)
+  vaultexec version
+
+COMMAND and its arguments pass through byte for byte; no shell is involved.
+
+Examples:
+  # In a container: log in with the pod's service account, one variable for
+  # each key of a secret, and be a correct PID 1 in front of the application
+  vaultexec --role app --secret internal/database/config -- /app/server
+
+  # In a manifest: a variable whose value is a reference gets the secret
+  export PGPASSWORD='vault:internal/database/config#password'
+  vaultexec --role app -- psql
+
+  # On a laptop: with the token of 'vault login', names of your own choice
+  vaultexec --env PGPASSWORD=kv/dev/db#password -- psql -h localhost
+
+  # A file, read only by its owner and gone when the command ends
+  vaultexec --file /run/secrets/tls.key=kv/web/tls#key -- nginx -g 'daemon off;'
+
+A reference (REF):
+  [vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]
+
+  PATH is what 'vault kv get' takes, on KV version 1 and 2 alike, or any path
+  that is read. Without #KEY it is the whole secret. Parameters: version,
+  optional, default, namespace; of a whole secret prefix, case, only, except;
+  of a file format, mode, owner.
+`
+
+const helpTail = `
+Each flag has the environment variable named under it; lists there are
+separated by commas or line breaks. A flag wins over its variable. The
+standard VAULT_* variables (VAULT_ADDR, VAULT_CACERT, VAULT_TOKEN, ...) mean
+what they mean for the vault command, and are kept from COMMAND.
+
+Exit status:
+  the command's own, 128+n if signal n ended it, or
+  125  vaultexec failed, COMMAND was not started: the class and the reason are
+       on standard error and in the termination log
+  126  COMMAND cannot be executed
+  127  COMMAND is not found
+  137  how COMMAND ended cannot be known
+`
+
+// printHelp writes the whole manual: usage, examples, flags by group with
+// their environment names, exit statuses.
+func printHelp(w io.Writer, groups []settings.Group) {
+	fmt.Fprint(w, helpHead)
+	for _, g := range groups {
+		fmt.Fprintf(w, "\n%s:\n", g.Title)
+		g.Flags.VisitAll(func(f *pflag.Flag) { printFlag(w, f) })
+	}
+	fmt.Fprint(w, helpTail)
+}
+
+// printFlag writes a flag, its meaning, and its environment name below it.
+func printFlag(w io.Writer, f *pflag.Flag) {
+	const indent, width = 28, 80
+	head := "  --" + f.Name
+	if f.Value.Type() != "bool" {
+		head += " " + f.Value.Type()
+	}
+	text := f.Usage
+	if f.DefValue != "" && f.DefValue != "false" {
+		text += " (default " + f.DefValue + ")"
+	}
+	for _, line := range append(wrap(text, width-indent), settings.EnvName(f.Name)) {
+		fmt.Fprintf(w, "%-*s%s\n", indent, head, line)
+		head = ""
+	}
+}
+
+// wrap breaks text into lines of at most width bytes, between words.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

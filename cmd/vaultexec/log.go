@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+
+	"vaultexec/internal/settings"
+)
+
+// newLogger makes the logger that the settings ask for. It writes to standard
+// error and nowhere else: standard output is the command's.
+func newLogger(s *settings.Settings, stderr *os.File) *slog.Logger {
+	text := s.LogFormat == settings.LogText ||
+		s.LogFormat == settings.LogAuto && term.IsTerminal(int(stderr.Fd()))
+	if text {
+		return slog.New(&textHandler{w: stderr, mu: new(sync.Mutex), level: s.LogLevel.Level})
+	}
+	return slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: s.LogLevel.Level}))
+}
+
+// textHandler writes a line for a person: the program's name, the level if it
+// is not info, the message, and what belongs to it. No time: it is now.
+type textHandler struct {
+	w     io.Writer
+	mu    *sync.Mutex // shared by all handlers that write to w
+	level slog.Level
+	attrs string
+}
+
+func (h *textHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
+
+func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
+	var line strings.Builder
+	line.WriteString("vaultexec: ")
+	if r.Level != slog.LevelInfo && r.Level != slog.LevelError {
+		line.WriteString(strings.ToLower(r.Level.String()) + ": ")
+	}
+	message, class := r.Message, ""
+	var attrs strings.Builder
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "class" {
+			class = a.Value.String() + ": "
+		} else {
+			writeAttr(&attrs, a)
+		}
+		return true
+	})
+	line.WriteString(class + strings.ReplaceAll(message, "\n", "\n  ") + h.attrs + attrs.String() + "\n")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := io.WriteString(h.w, line.String())
+	return err
+}
+
+func (h *textHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	var more strings.Builder
+	for _, a := range attrs {
+		writeAttr(&more, a)
+	}
+	return &textHandler{h.w, h.mu, h.level, h.attrs + more.String()}
+}
+
+// WithGroup is part of slog.Handler; nothing in vaultexec groups attributes.
+func (h *textHandler) WithGroup(string) slog.Handler { return h }
+
+func writeAttr(b *strings.Builder, a slog.Attr) {
+	b.WriteString(" " + a.Key + "=" + a.Value.Resolve().String())
+}

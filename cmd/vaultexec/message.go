@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"vaultexec/internal/settings"
+)
+
+// Every failure reaches the user through this file. The tone: the class of the
+// failure first, for machines; then what failed and where, in lower case and
+// without a full stop; then why and what to do. No value of a secret, a token
+// or an environment variable ever stands in it.
+
+// usageError is a command line that cannot be.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+func (*usageError) Class() string   { return "usage" }
+
+// classOf sorts a failure for whoever reads it by machine.
+func classOf(err error) string {
+	var classed interface{ Class() string }
+	switch {
+	case errors.As(err, &classed):
+		return classed.Class()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	}
+	return "internal"
+}
+
+// reporter tells the user why vaultexec gave up.
+type reporter struct {
+	stderr         *os.File
+	log            *slog.Logger // nil until the settings are known
+	terminationLog string
+	explicit       bool // the user named the termination log
+}
+
+// use makes the reporter follow the settings, once they are known.
+func (r *reporter) use(s *settings.Settings) {
+	r.log = newLogger(s, r.stderr)
+	r.terminationLog, r.explicit = s.TerminationLog, s.IsSet("termination-log")
+}
+
+// fail reports err on standard error and in the termination log, and gives the
+// exit code that goes with it.
+func (r *reporter) fail(err error) int {
+	class, text := classOf(err), err.Error()
+	lines := "vaultexec: " + class + ": " + strings.ReplaceAll(text, "\n", "\n  ") + "\n"
+	if r.log != nil {
+		r.log.Error(text, "class", class)
+	} else {
+		fmt.Fprint(r.stderr, lines)
+	}
+	if err := r.terminate(lines); err != nil {
+		fmt.Fprintf(r.stderr, "vaultexec: the termination log cannot be written: %v\n", err)
+	}
+	return int(exitFor(err))
+}
+
+// terminationLogLimit is what kubelet reads of the file
+// (MaxContainerTerminationMessageLength).
+const terminationLogLimit = 4096
+
+// terminate writes the last words where Kubernetes looks for them. The default
+// file is there in a pod and nowhere else, so it is never created and its
+// absence is no error.
+func (r *reporter) terminate(text string) error {
+	if r.terminationLog == "" {
+		return nil
+	}
+	flags := os.O_WRONLY | os.O_TRUNC
+	if r.explicit {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(r.terminationLog, flags, 0o644)
+	if err == nil {
+		_, err = io.WriteString(f, text[:min(len(text), terminationLogLimit)])
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil && r.explicit {
+		return err
+	}
+	return nil
+}
+
+// wordsError is the error for words that are neither a verb nor behind the two
+// dashes. It shows the line that was meant.
+func wordsError(words []string) error {
+	rest := ""
+	if len(words) > 1 {
+		rest = " ..."
+	}
+	return &usageError{fmt.Sprintf("%q is no verb of vaultexec: a command goes after two dashes, vaultexec [flags] -- %s%s", words[0], words[0], rest)}
+}
+
+// flagError says in our own words what pflag found, because pflag repeats the
+// value, and a value can hold what is nobody's business.
+func flagError(err error, groups []settings.Group) error {
+	var invalid *pflag.InvalidValueError
+	var missing *pflag.ValueRequiredError
+	var unknown *pflag.NotExistError
+	switch {
+	case errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool":
+		return &usageError{"--" + invalid.GetFlag().Name + ": is either there or not, --" + invalid.GetFlag().Name + "=false is possible too"}
+	case errors.As(err, &invalid) && classOf(invalid.Unwrap()) != "internal":
+		return invalid.Unwrap() // it names the flag itself
+	case errors.As(err, &invalid):
+		return &usageError{"--" + invalid.GetFlag().Name + ": " + invalid.Unwrap().Error()}
+	case errors.As(err, &missing):
+		return &usageError{"--" + missing.GetSpecifiedName() + ": needs a value"}
+	case errors.As(err, &unknown):
+		return settings.UnknownFlag(unknown.GetSpecifiedName(), groups)
+	}
+	return &usageError{err.Error()}
+}

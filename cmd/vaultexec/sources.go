@@ -1,0 +1,63 @@
+package main
+
+import (
+	"vaultexec/internal/env"
+	"vaultexec/internal/fetch"
+	"vaultexec/internal/ref"
+	"vaultexec/internal/settings"
+	"vaultexec/internal/supervise"
+
+	"log/slog"
+	"syscall"
+)
+
+// The settings as each of the three packages wants them; none of them knows
+// the others or the settings.
+
+func sources(s *settings.Settings, environ []string) env.Sources {
+	return env.Sources{
+		Inherited:  environ,
+		Secrets:    s.Secret.Items,
+		Variables:  s.Env.Items,
+		Files:      s.File.Items,
+		OnConflict: env.Conflict(s.OnConflict),
+		Case:       ref.Case(s.Case),
+		Prefix:     s.Prefix,
+		Pristine:   s.Pristine,
+		Keep:       s.Keep.Items,
+		Drop:       s.Drop.Items,
+		Pass:       s.Pass.Items,
+	}
+}
+
+func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {
+	cfg := fetch.Config{
+		Auth:        fetch.Auth(s.Auth),
+		Role:        s.Role,
+		AuthMount:   s.AuthMount,
+		JWTPath:     s.JWTPath,
+		Namespace:   s.Namespace,
+		Concurrency: s.Concurrency,
+		Log:         log,
+	}
+	if s.IsSet("request-timeout") { // else VAULT_CLIENT_TIMEOUT may say
+		cfg.RequestTimeout = s.RequestTimeout
+	}
+	return cfg
+}
+
+func superviseOptions(s *settings.Settings, log *slog.Logger) supervise.Options {
+	o := supervise.Options{
+		StopSignal:  syscall.Signal(s.StopSignal),
+		StopTimeout: s.StopTimeout,
+		Rewrite:     map[syscall.Signal]syscall.Signal{},
+		Log:         log,
+	}
+	if s.Forward == settings.ForwardChild {
+		o.Forward = supervise.Child
+	}
+	for _, r := range s.RewriteSignal.Items {
+		o.Rewrite[r.From] = r.To
+	}
+	return o
+}
