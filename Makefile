@@ -1,0 +1,35 @@
+# vaultexec: 'make help' lists the targets.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOBUILD  = CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+FUZZTIME ?= 10s
+
+.PHONY: help build test unit lint integration demo bench fuzz clean
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/vaultexec, static
+	$(GOBUILD) -o bin/vaultexec ./cmd/vaultexec
+
+test: lint unit integration ## run every test (builds the real servers the first time)
+
+unit: ## run the tests that need no server, with the race detector
+	go test -race ./...
+
+lint: ## gofmt, vet (Linux, macOS), staticcheck, govulncheck, tidy
+	.ci/lint
+
+integration: ## test the binary against a real Vault and a real kube-apiserver
+	go -C integration run ./prepare
+	go -C integration test -race -timeout 40m ./...
+
+demo: ## the main job, with a real Vault and a real service account
+	go -C integration run ./demo
+
+bench: ## start, memory, signals: ratios against a floor program, Vault Agent and tini
+	go -C integration run ./bench
+
+fuzz: ## fuzz every target for FUZZTIME (default 10s)
+	.ci/fuzz $(FUZZTIME)
+
+clean: ## remove what was built here (not the servers' cache)
+	rm -rf bin
