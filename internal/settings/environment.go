@@ -78,8 +78,14 @@ func settingNames(environ []string, flags *pflag.FlagSet) (map[string]string, er
 func reason(flags *pflag.FlagSet, parse *envconfig.ParseError) error {
 	var why error
 	flags.VisitAll(func(f *pflag.Flag) {
-		if EnvName(f.Name) == parse.KeyName && f.Value.Type() != "bool" {
-			why = f.Value.Set(parse.Value)
+		v, ours := f.Value.(typed)
+		if EnvName(f.Name) != parse.KeyName || !ours {
+			return
+		}
+		if list, ok := v.value.(interface{ Decode(string) error }); ok {
+			why = list.Decode(parse.Value)
+		} else {
+			why = v.Set(parse.Value)
 		}
 	})
 	if why != nil {
