@@ -15,10 +15,8 @@
 //
 //	kv := kvMount(t, 2)
 //	password := canary(t, "password")
-//	kv.put("app", fields{"password": password})
-//	res := vaultexec(t, "--env", "PASSWORD="+kv.path("app")+"#password").
-//		token(readToken(t, kv.data("app"))).
-//		run()
+//	kv.put(t, "app", fields{"password": password})
+//	res := kv.run(t, []string{"app"}, "--env", "PASSWORD="+kv.path("app")+"#password").run()
 //	res.exited(0)
 //	res.childHas("PASSWORD", password)
 //

@@ -61,7 +61,6 @@ func sharedCluster(t *testing.T) *servers.Cluster {
 
 // kv is a KV secrets engine of one test.
 type kv struct {
-	t       *testing.T
 	vault   *servers.Vault
 	mount   string
 	version int
@@ -79,31 +78,31 @@ func kvMountAt(t *testing.T, v *servers.Vault, mount string, version int) *kv {
 	if err := v.EnableKV(t.Context(), mount, version); err != nil {
 		t.Fatal(err)
 	}
-	return &kv{t, v, mount, version}
+	return &kv{v, mount, version}
 }
 
 // put writes a secret.
-func (k *kv) put(path string, f fields) {
-	k.t.Helper()
+func (k *kv) put(t *testing.T, path string, f fields) {
+	t.Helper()
 	var err error
 	if k.version == 1 {
-		err = k.vault.PutKV1(k.t.Context(), k.mount, path, f)
+		err = k.vault.PutKV1(t.Context(), k.mount, path, f)
 	} else {
-		_, err = k.vault.PutKV2(k.t.Context(), k.mount, path, f)
+		_, err = k.vault.PutKV2(t.Context(), k.mount, path, f)
 	}
 	if err != nil {
-		k.t.Fatal(err)
+		t.Fatal(err)
 	}
 }
 
 // putJSON writes a secret whose fields are a JSON object in text.
-func (k *kv) putJSON(path, object string) {
-	k.t.Helper()
+func (k *kv) putJSON(t *testing.T, path, object string) {
+	t.Helper()
 	if k.version == 2 {
 		object = `{"data":` + object + `}`
 	}
-	if err := k.vault.PutJSON(k.t.Context(), k.data(path), object); err != nil {
-		k.t.Fatal(err)
+	if err := k.vault.PutJSON(t.Context(), k.data(path), object); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -120,29 +119,28 @@ func (k *kv) data(path string) string {
 
 // token makes a token that may read these secrets of the mount and do nothing
 // else at all, not even what Vault's default policy allows.
-func (k *kv) token(paths ...string) string {
-	k.t.Helper()
-	policy := unique("read")
-	return newToken(k.t, k.vault, k.policy(policy, paths...))
+func (k *kv) token(t *testing.T, paths ...string) string {
+	t.Helper()
+	return newToken(t, k.vault, k.policy(t, paths...))
 }
 
 // policy writes a policy that allows to read these secrets, and gives its name.
-func (k *kv) policy(name string, paths ...string) string {
-	k.t.Helper()
-	var rules []string
+func (k *kv) policy(t *testing.T, paths ...string) string {
+	t.Helper()
+	name, rules := unique("read"), []string{}
 	for _, path := range paths {
 		rules = append(rules, k.data(path))
 	}
-	if err := k.vault.Policy(k.t.Context(), name, "read", rules...); err != nil {
-		k.t.Fatal(err)
+	if err := k.vault.Policy(t.Context(), name, "read", rules...); err != nil {
+		t.Fatal(err)
 	}
 	return name
 }
 
 // run prepares a vaultexec with a token for these secrets, and these flags.
-func (k *kv) run(paths []string, flags ...string) *command {
-	k.t.Helper()
-	return vaultexec(k.t, flags...).vault(k.vault.Address).token(k.token(paths...))
+func (k *kv) run(t *testing.T, paths []string, flags ...string) *command {
+	t.Helper()
+	return vaultexec(t, flags...).vault(k.vault.Address).token(k.token(t, paths...))
 }
 
 // newToken makes a token with these policies and registers it as a canary.
@@ -156,9 +154,9 @@ func newToken(t *testing.T, v *servers.Vault, policies ...string) string {
 	return token
 }
 
-// account is a service account of one test, with a Vault role.
+// account is a service account of one test, with a role of the same Vault.
 type account struct {
-	t         *testing.T
+	vault     *servers.Vault
 	namespace string
 	name      string
 	role      string
@@ -168,15 +166,27 @@ type account struct {
 // shared Vault for it alone, with tokens for the audience vault.
 func newAccount(t *testing.T, policies ...string) *account {
 	t.Helper()
+	return newAccountAt(t, sharedVault(t), loginMount(t), policies...)
+}
+
+// newAccountAt makes the role in a given Vault at a given auth mount.
+func newAccountAt(t *testing.T, v *servers.Vault, mount string, policies ...string) *account {
+	t.Helper()
 	c := sharedCluster(t)
-	a := &account{t: t, namespace: unique("team"), name: "app", role: unique("role")}
+	a := &account{vault: v, namespace: unique("team"), name: "app", role: unique("role")}
 	if err := c.CreateNamespace(t.Context(), a.namespace); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.CreateServiceAccount(t.Context(), a.namespace, a.name); err != nil {
 		t.Fatal(err)
 	}
-	a.roleAt(loginMount(t), policies...)
+	err := v.CreateRole(t.Context(), mount, servers.Role{
+		Name: a.role, Namespace: a.namespace, ServiceAccount: a.name,
+		Audience: "vault", Policies: policies, TTL: tokenLife,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return a
 }
 
@@ -190,26 +200,14 @@ func loginMount(t *testing.T) string {
 	return mount
 }
 
-// roleAt makes the account's role in another auth mount.
-func (a *account) roleAt(mount string, policies ...string) {
-	a.t.Helper()
-	err := sharedVault(a.t).CreateRole(a.t.Context(), mount, servers.Role{
-		Name: a.role, Namespace: a.namespace, ServiceAccount: a.name,
-		Audience: "vault", Policies: policies, TTL: tokenLife,
-	})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-}
-
 // jwt issues a token of the account, and registers it as a canary.
-func (a *account) jwt(audiences ...string) string {
-	a.t.Helper()
-	token, err := sharedCluster(a.t).Token(a.t.Context(), a.namespace, a.name, audiences, tokenLife)
+func (a *account) jwt(t *testing.T, audiences ...string) string {
+	t.Helper()
+	token, err := sharedCluster(t).Token(t.Context(), a.namespace, a.name, audiences, tokenLife)
 	if err != nil {
-		a.t.Fatal(err)
+		t.Fatal(err)
 	}
-	registerJWT(a.t, token)
+	registerJWT(t, token)
 	return token
 }
 
@@ -223,9 +221,9 @@ func registerJWT(t *testing.T, token string) {
 }
 
 // jwtFile issues a token into a file, as kubelet does for a projected volume.
-func (a *account) jwtFile(audiences ...string) string {
-	a.t.Helper()
-	return jwtFile(a.t, a.jwt(audiences...))
+func (a *account) jwtFile(t *testing.T, audiences ...string) string {
+	t.Helper()
+	return jwtFile(t, a.jwt(t, audiences...))
 }
 
 func jwtFile(t *testing.T, content string) string {
@@ -234,10 +232,10 @@ func jwtFile(t *testing.T, content string) string {
 }
 
 // login prepares a vaultexec that logs in as the account.
-func (a *account) login(flags ...string) *command {
-	a.t.Helper()
-	flags = append([]string{"--role", a.role, "--jwt-path", a.jwtFile("vault")}, flags...)
-	return vaultexec(a.t, flags...).vault(sharedVault(a.t).Address)
+func (a *account) login(t *testing.T, flags ...string) *command {
+	t.Helper()
+	flags = append([]string{"--role", a.role, "--jwt-path", a.jwtFile(t, "vault")}, flags...)
+	return vaultexec(t, flags...).vault(a.vault.Address)
 }
 
 // names are the names of the child's variables, sorted.

@@ -23,9 +23,10 @@ type world struct {
 	static func() (string, error) // the same as it is released, for containers
 
 	vault   func() (*servers.Vault, error)
-	audit   func() (*servers.AuditLog, error)
 	cluster func() (*servers.Cluster, error)
 	login   func() (string, error) // auth mount through which cluster's accounts log in
+
+	audit *servers.AuditLog // of vault, once that has started
 
 	mu    sync.Mutex
 	stops []func() error // newest last
@@ -83,7 +84,6 @@ func newWorld(ctx context.Context) (*world, error) {
 		w.tested = sync.OnceValues(func() (string, error) { return w.build("race", true) })
 	}
 	w.vault = sync.OnceValues(w.startVault)
-	w.audit = sync.OnceValues(w.startAudit)
 	w.cluster = sync.OnceValues(w.startCluster)
 	w.login = sync.OnceValues(w.enableLogin)
 	return w, nil
@@ -97,20 +97,16 @@ func (w *world) build(name string, race bool) (string, error) {
 	return servers.BuildVaultexec(context.Background(), dir, race)
 }
 
+// startVault enables the audit log before anybody else uses the server: Vault
+// answers 500 to requests that it is changed under.
 func (w *world) startVault() (*servers.Vault, error) {
 	v, err := servers.StartVault(context.Background(), w.bin, servers.VaultOptions{})
-	if err == nil {
-		w.atEnd(v.Stop)
-	}
-	return v, err
-}
-
-func (w *world) startAudit() (*servers.AuditLog, error) {
-	v, err := w.vault()
 	if err != nil {
 		return nil, err
 	}
-	return v.EnableAudit(context.Background())
+	w.atEnd(v.Stop)
+	w.audit, err = v.EnableAudit(context.Background())
+	return v, err
 }
 
 func (w *world) startCluster() (*servers.Cluster, error) {

@@ -14,9 +14,9 @@ import (
 func TestServersReviewServiceAccountTokens(t *testing.T) {
 	t.Parallel()
 	kv := kvMount(t, 2)
-	kv.put("app", fields{"password": canary(t, "password")})
-	kv.put("other", fields{"password": canary(t, "other password")})
-	a := newAccount(t, kv.policy(unique("read"), "app"))
+	kv.put(t, "app", fields{"password": canary(t, "password")})
+	kv.put(t, "other", fields{"password": canary(t, "other password")})
+	a := newAccount(t, kv.policy(t, "app"))
 	client, err := sharedVault(t).Client().Clone()
 	if err != nil {
 		t.Fatal(err)
@@ -25,14 +25,14 @@ func TestServersReviewServiceAccountTokens(t *testing.T) {
 		return client.Logical().WriteWithContext(t.Context(), "auth/"+loginMount(t)+"/login", fields{"role": a.role, "jwt": jwt})
 	}
 	for name, jwt := range map[string]string{
-		"another audience": a.jwt("https://elsewhere.example"),
-		"an altered one":   a.jwt("vault") + "AAAA",
+		"another audience": a.jwt(t, "https://elsewhere.example"),
+		"an altered one":   a.jwt(t, "vault") + "AAAA",
 	} {
 		if _, err := login(jwt); err == nil {
 			t.Errorf("Vault takes %s", name)
 		}
 	}
-	s, err := login(a.jwt("vault"))
+	s, err := login(a.jwt(t, "vault"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestServersRestartDurableVault(t *testing.T) {
 	t.Parallel()
 	v := ownVault(t, servers.VaultOptions{Durable: true})
 	kv := kvMountAt(t, v, "kv", 1)
-	kv.put("app", fields{"user": "kept"})
+	kv.put(t, "app", fields{"user": "kept"})
 	if err := v.Shutdown(); err != nil {
 		t.Fatal(err)
 	}

@@ -22,9 +22,6 @@ import (
 // VaultOptions say what kind of server is wanted. The zero value is a
 // development server: in memory, unsealed, with plain HTTP.
 type VaultOptions struct {
-	// Address is the host:port to listen on, for a test whose client is there
-	// first. Empty takes a free one.
-	Address string
 	// Durable asks for a server like those in production: it keeps its secrets
 	// in files, so it can be stopped and started again, is sealed then, and
 	// listens with TLS and on a unix socket too.
@@ -74,16 +71,12 @@ func StartVault(ctx context.Context, bin Binaries, opt VaultOptions) (*Vault, er
 }
 
 func (v *Vault) start(ctx context.Context, opt VaultOptions) error {
-	addr := opt.Address
-	if addr == "" {
-		free, err := freePorts(1)
-		if err != nil {
-			return err
-		}
-		addr = free[0]
+	free, err := freePorts(1)
+	if err != nil {
+		return err
 	}
+	addr := free[0]
 	v.Address = "http://" + addr
-	var err error
 	if v.client, err = newClient(v.Address); err != nil {
 		return err
 	}
