@@ -64,8 +64,7 @@ func ownNaming(r ref.Ref) naming {
 	return n
 }
 
-// name works on bytes: a letter outside ASCII becomes as many _ as it has
-// bytes, as envconsul's sanitize does.
+// name works on bytes: a letter outside ASCII becomes as many _ as it has bytes.
 func (n naming) name(field string) string {
 	name := n.prefix + field
 	if !n.upper {
