@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -181,5 +182,7 @@ func (cfg Config) authMount() string {
 func (c *Client) keepSecret(s string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.secrets = append(c.secrets, s)
+	if !slices.Contains(c.secrets, s) {
+		c.secrets = append(c.secrets, s)
+	}
 }

@@ -2,8 +2,8 @@ package fetch
 
 import (
 	"cmp"
-	"context"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -42,7 +42,7 @@ func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 	if len(found) == 0 {
 		return snapshot, nil
 	}
-	b.findSiblings(b.ctx, found)
+	b.findSiblings(found)
 	slices.SortStableFunc(found, func(a, b located) int {
 		return cmp.Or(cmp.Compare(a.Reference, b.Reference), cmp.Compare(a.Version, b.Version))
 	})
@@ -175,7 +175,7 @@ func (a *answer) rejectsToken() bool {
 
 // findSiblings looks beside the paths that hold no secret for what may have
 // been meant. It asks each directory once, tries once, and does not mind.
-func (b *batch) findSiblings(ctx context.Context, found []located) {
+func (b *batch) findSiblings(found []located) {
 	siblings := make(map[location][]string)
 	for i := range found {
 		f := &found[i]
@@ -185,9 +185,13 @@ func (b *batch) findSiblings(ctx context.Context, found []located) {
 		dir := location{namespace: f.target.namespace, path: f.target.mount.directory(f.Path)}
 		names, asked := siblings[dir]
 		if !asked {
-			names = b.c.list(ctx, dir)
+			names = b.c.list(b.ctx, dir)
 			siblings[dir] = names
 		}
-		f.suggestSibling(names)
+		if f.target.mount.inKV2(f.Path) && slices.Contains(names, path.Base(f.Path)) {
+			f.Kind = VersionMissing // the secret is listed, what was read of it is not there
+			continue
+		}
+		f.suggestSibling(f.target.Path, names)
 	}
 }

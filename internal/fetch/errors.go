@@ -26,6 +26,7 @@ type Error struct {
 	class Class
 	text  string
 	cause error // context.DeadlineExceeded where the deadline ended it, or nil
+	vague bool  // the deadline ended it before Vault's trouble was known
 }
 
 func (e *Error) Error() string { return e.text }

@@ -24,28 +24,15 @@ import (
 // could not be asked, or context.Canceled.
 func (c *Client) Fetch(ctx context.Context, refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 	b := newBatch(ctx, c, refs)
-	defer b.cancel(nil)
+	defer b.cancel()
 	for _, group := range groupBy(b.targets, firstSegments(1)) {
 		b.wg.Go(func() { b.resolve(group) })
 	}
 	b.wg.Wait()
-	if err := context.Cause(b.ctx); err != nil {
-		return nil, endOf(ctx, err)
+	if b.err != nil {
+		return nil, b.err
 	}
 	return b.conclude(refs)
-}
-
-// endOf chooses between the error that ended a batch and that of the caller's
-// context, which ends all requests at the same moment.
-func endOf(ctx context.Context, err error) error {
-	var explained *Error
-	if errors.As(err, &explained) || ctx.Err() == nil {
-		return err
-	}
-	if ctx.Err() == context.Canceled {
-		return context.Canceled
-	}
-	return &Error{class: ClassTimeout, text: "reading secrets: the time was up", cause: ctx.Err()}
 }
 
 // batch is one Fetch. Its targets and reads are written by the goroutine that
@@ -53,12 +40,13 @@ func endOf(ctx context.Context, err error) error {
 type batch struct {
 	c       *Client
 	ctx     context.Context // ends with the first error that is not a finding
-	cancel  context.CancelCauseFunc
+	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	targets []*target
 
 	mu    sync.Mutex
 	reads map[location]*read
+	err   error // what ended the batch
 }
 
 // target is one distinct source and what became of it. Of read, refusal and
@@ -84,7 +72,7 @@ type read struct {
 
 func newBatch(ctx context.Context, c *Client, refs []ref.Ref) *batch {
 	b := &batch{c: c, reads: make(map[location]*read)}
-	b.ctx, b.cancel = context.WithCancelCause(ctx)
+	b.ctx, b.cancel = context.WithCancel(ctx)
 	seen := make(map[ref.Source]bool)
 	for _, r := range refs {
 		if seen[r.Source] {
@@ -137,7 +125,7 @@ func (b *batch) resolve(group []*target) {
 // those beside it. A mount that holds one of them holds them all.
 func (b *batch) refused(group []*target, refusal *answer) {
 	if refusal.rejectsToken() {
-		b.cancel(b.c.tokenRejected(refusal))
+		b.fail("", b.c.tokenRejected(refusal)) // words are its own
 		return
 	}
 	first := group[0]
@@ -180,18 +168,27 @@ func (b *batch) perform(r *read) {
 		return
 	}
 	if a.rejectsToken() {
-		b.cancel(b.c.tokenRejected(a))
+		b.fail(words, b.c.tokenRejected(a))
 	}
 	r.answer = a
 }
 
-// fail ends the batch: this is not about one reference.
+// fail ends the batch: this is not about one reference. The first error is
+// kept, the others follow from it; but when the deadline strikes, all end at
+// the same moment, and one that knows why is better than one that was still
+// in the queue.
 func (b *batch) fail(words string, err error) {
 	var final *failure
 	if errors.As(err, &final) {
 		err = b.c.fatal(words, final)
 	}
-	b.cancel(err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var kept *Error
+	if b.err == nil || errors.As(b.err, &kept) && kept.vague && err != context.Canceled {
+		b.err = err
+	}
+	b.cancel()
 }
 
 // objection says why the mount has no such source, or nothing.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +32,31 @@ func TestMain(m *testing.M) {
 			_ = os.Unsetenv(name)
 		}
 	}
-	os.Exit(m.Run())
+	// One home for all tests: go-homedir looks once in the life of a process.
+	var err error
+	if home, err = os.MkdirTemp("", "fetch"); err != nil {
+		panic(err)
+	}
+	_ = os.Setenv("HOME", home)
+	code := m.Run()
+	_ = os.RemoveAll(home)
+	os.Exit(code)
+}
+
+// home is the tests' own home directory, with nothing in it between tests.
+var home string
+
+// furnish puts files into home for the length of a test. HOME in a text stands
+// for the directory.
+func furnish(t *testing.T, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(home, name)
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "HOME", home)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Remove(path) })
+	}
 }
 
 // logBuffer collects log lines of all goroutines.

@@ -85,7 +85,7 @@ type Finding struct {
 	Key       string   // that is missing
 	Mount     string   // and its KV version or engine; empty if Vault did not say
 	Status    int      // of HTTP
-	Near      []string // what may have been meant
+	Near      []string // keys, or paths as the user would write them, that may have been meant
 	Others    []string // all there is, where that is little and nothing is near
 	Policy    string   // that would open the path
 
@@ -163,7 +163,11 @@ func (f Finding) advice() string {
 	case len(f.Near) > 0:
 		advice = append(advice, "did you mean "+strings.Join(f.Near, " or ")+"?")
 	case len(f.Others) > 0:
-		advice = append(advice, "there is "+strings.Join(f.Others, ", "))
+		where := "beside it there is "
+		if f.Kind == KeyMissing {
+			where = "its keys are "
+		}
+		advice = append(advice, where+strings.Join(f.Others, ", "))
 	}
 	if f.excused {
 		advice = append(advice, "optional and default excuse what is missing, and this may not be")
@@ -183,12 +187,12 @@ func (f *Finding) suggest(name string, names []string) {
 	}
 }
 
-// suggestSibling does that for a path, given what is beside it.
-func (f *Finding) suggestSibling(names []string) {
-	dir, name := path.Split(f.Path)
+// suggestSibling does that for a path as the user typed it, given the names
+// beside it.
+func (f *Finding) suggestSibling(typed string, names []string) {
+	dir, name := path.Split(typed)
 	if slices.Contains(names, name) {
-		f.Kind = VersionMissing // the name is there, what was read is not
-		return
+		return // nothing is nearer than itself
 	}
 	if slices.Contains(names, name+"/") {
 		f.Reason = "it is a folder, name a secret below it"
@@ -198,7 +202,6 @@ func (f *Finding) suggestSibling(names []string) {
 	for i, near := range f.Near {
 		f.Near[i] = dir + near
 	}
-	f.Others = nil // a directory is not the place to show around
 }
 
 // guessedPolicy is what a policy has to say where the mount is not known. The
@@ -208,5 +211,5 @@ func guessedPolicy(typed string) string {
 	if strings.HasPrefix(name, "data/") || strings.HasPrefix(name, "metadata/") {
 		return readPolicy(typed)
 	}
-	return fmt.Sprintf("%s, or for KV v2 %s", readPolicy(typed), readPolicy(mount+"/data/"+name))
+	return fmt.Sprintf("%s or, if %s/ is a KV v2 mount, %s", readPolicy(typed), mount, readPolicy(mount+"/data/"+name))
 }

@@ -126,6 +126,9 @@ func (c *Client) setIdentity(identity string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.identity = identity
+	if c.namespace != "" {
+		c.identity += " in namespace " + c.namespace
+	}
 }
 
 // who says in messages whose permissions count.

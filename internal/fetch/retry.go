@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -24,10 +25,7 @@ func (c *Client) retry(ctx context.Context, words, namespace string, do request)
 			c.log.Debug("vault answered", "while", words, "try", try)
 			return nil
 		}
-		if ctx.Err() != nil {
-			if last == nil { // the reason of a try that was cut short says nothing
-				last = f
-			}
+		if ctx.Err() != nil { // the reason of a try that was cut short says nothing
 			return c.gaveUp(ctx, words, time.Since(start), try, last)
 		}
 		last = f
@@ -64,8 +62,9 @@ func (c *Client) gaveUp(ctx context.Context, words string, waited time.Duration,
 	if ctx.Err() == context.Canceled {
 		return context.Canceled
 	}
-	if last == nil {
-		last = &failure{class: ClassTimeout, reason: "there was no time left to ask"}
+	vague := last == nil
+	if vague {
+		last = &failure{class: ClassTimeout, reason: "no answer"}
 	}
 	noun := "tries"
 	if tries == 1 {
@@ -75,7 +74,7 @@ func (c *Client) gaveUp(ctx context.Context, words string, waited time.Duration,
 	if last.status != 0 {
 		text += fmt.Sprintf(" (HTTP %d)", last.status)
 	}
-	return &Error{class: last.class, text: text, cause: context.DeadlineExceeded}
+	return &Error{class: last.class, text: text, cause: context.DeadlineExceeded, vague: vague}
 }
 
 // toldTooLate ends a wait that could only end in vain.
@@ -103,7 +102,7 @@ type waitNotice struct {
 	interval time.Duration
 }
 
-func (n *waitNotice) waiting(log interface{ Info(string, ...any) }, address string, f *failure, now time.Time) {
+func (n *waitNotice) waiting(log *slog.Logger, address string, f *failure, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if now.Before(n.next) {
