@@ -94,6 +94,8 @@ func (b *bench) programs(ctx context.Context) (err error) {
 	if b.tini, err = exec.LookPath("tini"); errors.Is(err, exec.ErrNotFound) {
 		fmt.Fprintln(os.Stderr, "bench: tini is not on PATH, its columns stay empty")
 	}
+	// Until it is on disk a program's text counts as dirty memory.
+	syscall.Sync()
 	b.self, err = os.Executable()
 	return err
 }

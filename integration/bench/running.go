@@ -66,6 +66,8 @@ func (b *bench) echo(name string, pid1 bool, wrapper ...string) program {
 
 // latency times signals from kill(2) to the command's answer.
 func (b *bench) latency(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
 	fmt.Println("\n## Forwarding a signal\n\nFrom kill(2) to the byte that the command's handler writes, 2000 signals each.")
 	fmt.Println("\n| program | median | p99 |\n| --- | --- | --- |")
 	contenders := []program{
@@ -118,6 +120,8 @@ func (b *bench) size(context.Context) error {
 
 // memory reads what an idle vaultexec keeps and how often it wakes up.
 func (b *bench) memory(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	fmt.Println("\n## Idle\n\nAfter fetching one secret, while the command runs; wake-ups are voluntary context switches in 5 s.")
 	fmt.Println("\n| process | private dirty | Pss | wake-ups in 5 s | target |\n| --- | --- | --- | --- | --- |")
 	for _, p := range []program{
@@ -131,12 +135,7 @@ func (b *bench) memory(ctx context.Context) error {
 		roles := []int{r.cmd.Process.Pid}
 		names := []string{p.name}
 		if p.pid1 {
-			children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", roles[0]))
-			if err != nil {
-				return err
-			}
-			for _, field := range strings.Fields(string(children)) {
-				pid, _ := strconv.Atoi(field)
+			for _, pid := range children(roles[0]) {
 				roles, names = append(roles, pid), append(names, "supervisor below PID 1")
 			}
 		}
@@ -154,6 +153,20 @@ func (b *bench) memory(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// children are those of all of a process's threads.
+func children(pid int) []int {
+	var pids []int
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for field := range strings.FieldsSeq(string(text)) {
+			child, _ := strconv.Atoi(field)
+			pids = append(pids, child)
+		}
+	}
+	return pids
 }
 
 // rollup is one figure of /proc/PID/smaps_rollup, in KiB.

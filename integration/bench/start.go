@@ -80,19 +80,19 @@ func (b *bench) start(ctx context.Context) error {
 	one := []string{b.vaultexec, "--once", "--secret", "kv/app/0"}
 	kubernetes := append(slices.Clone(one), "--role", "app", "--jwt-path", b.jwt)
 	then := func(argv []string, more ...string) []string { return append(slices.Clone(argv), more...) }
-	floor := program{name: "floor", argv: []string{b.floor, all[0], "true"}}
+	floor := program{name: "floor", argv: []string{b.floor, all[0], "/bin/true"}}
 	floor1 := floor
 	floor1.pid1 = true
 	for _, c := range []contest{
-		{"exec mode, token, one KV v2 path", "1.25 x", []program{floor, {name: "exec", argv: then(one, "--", "true")}}},
+		{"exec mode, token, one KV v2 path", "1.25 x", []program{floor, {name: "exec", argv: then(one, "--", "/bin/true")}}},
 		{"exec mode, Kubernetes login, one path", "1.25 x", []program{
-			{name: "floor", argv: []string{b.floor, "-role", "app", "-jwt", b.jwt, all[0], "true"}, noID: true},
-			{name: "kubernetes", argv: then(kubernetes, "--", "true"), noID: true}}},
-		{"supervised, one path", "+3 ms", []program{floor, {name: "supervised", argv: then(one, "--mode", "supervise", "--", "true")}}},
-		{"supervised as PID 1, one path", "+8 ms", []program{floor1, {name: "pid 1", argv: then(one, "--mode", "supervise", "--", "true"), pid1: true}}},
+			{name: "floor", argv: []string{b.floor, "-role", "app", "-jwt", b.jwt, all[0], "/bin/true"}, noID: true},
+			{name: "kubernetes", argv: then(kubernetes, "--", "/bin/true"), noID: true}}},
+		{"supervised, one path", "+3 ms", []program{floor, {name: "supervised", argv: then(one, "--mode", "supervise", "--", "/bin/true")}}},
+		{"supervised as PID 1, one path", "+8 ms", []program{floor1, {name: "pid 1", argv: then(one, "--mode", "supervise", "--", "/bin/true"), pid1: true}}},
 		{"exec mode, 100 paths on one mount", "1.3 x", []program{
-			{name: "floor 100", argv: []string{b.floor, strings.Join(all, ","), "true"}},
-			{name: "100", argv: then(refs, "--", "true")}}},
+			{name: "floor 100", argv: []string{b.floor, strings.Join(all, ","), "/bin/true"}},
+			{name: "100", argv: then(refs, "--", "/bin/true")}}},
 		{"vaultexec version, against an empty Go program", "2.5 x", []program{
 			{name: "empty", argv: []string{b.empty}}, {name: "version", argv: []string{b.vaultexec, "version"}}}},
 	} {
@@ -146,7 +146,7 @@ func (b *bench) requests(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := b.command(ctx, program{argv: append(argv, "--", "true"), noID: true}).Run(); err != nil {
+	if err := b.command(ctx, program{argv: append(argv, "--", "/bin/true"), noID: true}).Run(); err != nil {
 		return err
 	}
 	after, err := b.audit.Requests("")
@@ -173,7 +173,8 @@ func (b *bench) requests(ctx context.Context) (err error) {
 // agent measures Vault Agent's process supervisor on the same secret.
 func (b *bench) agent(ctx context.Context) error {
 	tokenFile, config := filepath.Join(b.dir, "token"), filepath.Join(b.dir, "agent.hcl")
-	if err := os.WriteFile(tokenFile, []byte(b.token), 0o600); err != nil {
+	// Root's: the agent wants to look its token up, which b.token may not.
+	if err := os.WriteFile(tokenFile, []byte(b.vault.Token), 0o600); err != nil {
 		return err
 	}
 	text := fmt.Sprintf(`vault { address = %q }
@@ -185,6 +186,8 @@ exec { command = ["/bin/true"] }
 		return err
 	}
 	var times []time.Duration
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	for range 3 {
 		cmd := b.command(ctx, program{argv: []string{b.bin.Vault, "agent", "-config", config}})
 		cmd.Stderr = nil
