@@ -147,7 +147,7 @@ func childOrphans(args []string) int {
 		return 99
 	}
 	for i := range n {
-		if err := exec.Command(self, childWord, fmt.Sprintf("/report/%d.json", i), "leave", "10").Run(); err != nil {
+		if err := again(self, fmt.Sprintf("/report/%d.json", i), "leave", "10").Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "child:", err)
 			return 99
 		}
@@ -164,6 +164,14 @@ func childOrphans(args []string) int {
 	return 1
 }
 
+// again is this program once more, with its own streams: there may be no
+// /dev/null to give it.
+func again(self, report string, verb ...string) *exec.Cmd {
+	cmd := exec.Command(self, append([]string{childWord, report}, verb...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd
+}
+
 // childLeave starts as many processes as it is told, which end soon, and does
 // not wait for them.
 func childLeave(args []string) int {
@@ -176,8 +184,7 @@ func childLeave(args []string) int {
 		return 99
 	}
 	for i := range n {
-		report := fmt.Sprintf("/report/%d-%d.json", os.Getpid(), i)
-		if err := exec.Command(self, childWord, report, "exit", "3").Start(); err != nil {
+		if err := again(self, fmt.Sprintf("/report/%d-%d.json", os.Getpid(), i), "exit", "3").Start(); err != nil {
 			return 99
 		}
 	}

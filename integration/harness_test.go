@@ -32,7 +32,8 @@ type command struct {
 	home   string
 	dir    string
 	stdin  io.Reader
-	report string // where the child reports
+	report string  // where the child reports
+	spaces uintptr // clone(2) flags: namespaces of its own
 }
 
 // vaultexec prepares a run with these flags, in front of a child that reports
@@ -106,7 +107,7 @@ func (c *command) start() *running {
 	c.t.Helper()
 	r := &running{command: c, cmd: c.cmd(), donec: make(chan struct{}), more: make(chan struct{})}
 	// In a group of its own, so that nothing is sent to the test itself.
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Cloneflags: c.spaces}
 	r.cmd.Stderr = &r.stderr
 	r.cmd.Stdout = stdoutOf{r}
 	// A forgotten grandchild may hold the pipes open.
