@@ -60,7 +60,7 @@ func diagnoseTLS(err error) *failure {
 		invalid   x509.CertificateInvalidError
 		verify    *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
+		remote    *net.OpError
 	)
 	switch {
 	case errors.As(err, &authority):
@@ -69,15 +69,14 @@ func diagnoseTLS(err error) *failure {
 		reason = fmt.Sprintf("its certificate is not for %s: use a name that it is for, or give it with VAULT_TLS_SERVER_NAME", host.Host)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		reason = "its certificate is expired or not yet valid: renew it, or set this machine's clock"
-	case errors.As(err, &invalid), errors.As(err, &verify):
-		reason = fmt.Sprintf("its certificate does not verify: %s", firstLine(err.Error()))
-		if verify != nil {
-			reason = fmt.Sprintf("its certificate does not verify: %s", firstLine(verify.Err.Error()))
-		}
+	case errors.As(err, &invalid):
+		reason = "its certificate does not verify: " + firstLine(invalid.Error())
+	case errors.As(err, &verify):
+		reason = "its certificate does not verify: " + firstLine(verify.Err.Error())
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		reason = "it does not speak TLS: write http:// in VAULT_ADDR if that is meant"
-	case errors.As(err, &alert) && alert != alertInternalError:
-		reason = fmt.Sprintf("it ended the TLS handshake: %s; does it want a client certificate (VAULT_CLIENT_CERT)?", strings.TrimPrefix(alert.Error(), "tls: "))
+	case errors.As(err, &remote) && remote.Op == "remote error" && remote.Err.Error() != alertInternalError:
+		reason = fmt.Sprintf("it ended the TLS handshake: %s; does it want a client certificate (VAULT_CLIENT_CERT)?", strings.TrimPrefix(remote.Err.Error(), "tls: "))
 	default:
 		return nil
 	}
@@ -85,5 +84,6 @@ func diagnoseTLS(err error) *failure {
 }
 
 // alertInternalError is the TLS alert (RFC 8446 section 6) of a server that
-// is only starting; the others will not change.
-const alertInternalError = tls.AlertError(80)
+// is only starting; the others will not change. Alerts come as a net.OpError
+// around a type that crypto/tls does not export, so there is only their text.
+const alertInternalError = "tls: internal error"

@@ -7,6 +7,8 @@ package fetchtest
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -76,6 +78,7 @@ func NewTLS(t testing.TB) *Server {
 	s := unstarted()
 	s.Server = httptest.NewUnstartedServer(s)
 	s.EnableHTTP2 = true
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that fail are the client's to report
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
