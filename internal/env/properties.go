@@ -37,8 +37,6 @@ func propertiesEscape(s string, key bool) string {
 			b.WriteString(`\r`)
 		case r == '\t':
 			b.WriteString(`\t`)
-		case r == '\f':
-			b.WriteString(`\f`)
 		case r < 0x20 || r > 0x7e:
 			for _, unit := range utf16.Encode([]rune{r}) { // chars of Java
 				fmt.Fprintf(&b, `\u%04X`, unit)

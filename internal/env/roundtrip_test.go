@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -234,7 +235,7 @@ func FuzzExport(f *testing.F) {
 			}
 			return
 		}
-		for shell, read := range source(t, `. "$1" && exec "$2" "$3"`, got) {
+		for shell, read := range source(t, `. "$1"`, got) {
 			if read != value {
 				t.Errorf("%q became %q, which is %q for %s", value, got, read, shell)
 			}
@@ -251,7 +252,7 @@ func FuzzDotenv(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for shell, read := range source(t, `set -a; . "$1" && exec "$2" "$3"`, got) {
+		for shell, read := range source(t, `set -a; . "$1"`, got) {
 			if read != value {
 				t.Errorf("%q became %q, which is %q for %s", value, got, read, shell)
 			}
@@ -260,7 +261,7 @@ func FuzzDotenv(f *testing.F) {
 }
 
 // source has each shell of this system read a file and start a program, and
-// returns what that finds in $V. The program is this test, see TestMain.
+// returns what that finds in $V.
 func source(t *testing.T, script, text string) map[string]string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "file")
@@ -268,40 +269,34 @@ func source(t *testing.T, script, text string) map[string]string {
 		t.Fatal(err)
 	}
 	values := map[string]string{}
-	for _, shell := range []string{"sh", "dash", "bash"} {
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			if shell == "sh" {
-				t.Fatal(err)
-			}
-			continue // sh is there for certain, and is one of the two nearly everywhere
-		}
-		cmd := exec.Command(path, "-c", script, shell, file, testBinary, printV)
-		cmd.Env = []string{"LC_ALL=C"}
+	for _, shell := range shells() {
+		cmd := exec.Command(shell, "-c", script+"; exec printenv V", shell, file)
+		cmd.Env = []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")}
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("%s: %v: %s", shell, err, stderr.String())
 		}
-		values[shell] = string(out)
+		values[shell] = strings.TrimSuffix(string(out), "\n") // the one that printenv adds
 	}
 	return values
 }
 
-const printV = "print-V"
-
-var testBinary, _ = os.Executable()
-
-// TestMain is the program that the shells start.
-func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == printV {
-		v, ok := os.LookupEnv("V")
-		if !ok {
-			os.Exit(1)
+// shells are sh, which every system has, and those of dash and bash that are
+// here and are not sh.
+var shells = sync.OnceValue(func() []string {
+	var list []string
+	seen := map[string]bool{}
+	for _, shell := range []string{"sh", "dash", "bash"} {
+		path, err := exec.LookPath(shell)
+		if err != nil && shell != "sh" {
+			continue
 		}
-		_, _ = os.Stdout.WriteString(v)
-		os.Exit(0)
+		if real, err := filepath.EvalSymlinks(path); err == nil && !seen[real] {
+			seen[real] = true
+			list = append(list, path)
+		}
 	}
-	os.Exit(m.Run())
-}
+	return list
+})

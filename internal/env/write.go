@@ -84,19 +84,25 @@ func (w *Written) stage(f PlannedFile) (*staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &staged{dest: f.Dest, parent: parent, base: base, temp: tempName()}
+	s := &staged{dest: f.Dest, parent: parent, base: base}
 	if _, err := parent.Lstat(base); err == nil {
 		s.existed = true
 	}
-	// O_EXCL does not follow a symbolic link either (open(2)); 0600 until
-	// Chmod, since the umask may take bits away but never adds any.
-	file, err := parent.OpenFile(s.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	temp := tempName()
+	file, err := create(parent, temp)
 	if err != nil {
-		s.temp = ""
 		return s, err
 	}
+	s.temp = temp
 	s.info, err = fill(file, f)
 	return s, err
+}
+
+// create makes a file that is not there, O_EXCL, and follows no symbolic link.
+// It is for its owner alone until its mode is set: whoever could open it while
+// it is empty could read what comes later.
+func create(parent *os.Root, name string) (*os.File, error) {
+	return parent.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 }
 
 // errOwner tells a refused chown from a directory that may not be written.

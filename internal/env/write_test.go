@@ -289,6 +289,31 @@ func TestP11ReadersNeverSeeATornFile(t *testing.T) {
 	}
 }
 
+func TestP11CreatedForTheOwnerAlone(t *testing.T) {
+	dir := t.TempDir()
+	parent, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parent.Close()
+	defer syscall.Umask(syscall.Umask(0))
+	f, err := create(parent, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := os.Symlink("nowhere", dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, taken := range []string{"f", "link"} {
+		if f, err := create(parent, taken); err == nil {
+			f.Close()
+			t.Errorf("created %s, which was there", taken)
+		}
+	}
+	checkTree(t, dir, "f -rw------- ", "link Lrwxrwxrwx")
+}
+
 // TestP11ModeBeforeContent fills a pipe, which stops the writer in the middle
 // of a content that does not fit, and looks at the mode then.
 func TestP11ModeBeforeContent(t *testing.T) {
