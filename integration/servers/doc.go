@@ -19,7 +19,7 @@
 //
 // Servers listen on free loopback ports (and nowhere else), keep what they
 // write in a temporary directory, and are ready when their Start function
-// returns. Each leads a process group of its own with a guard in it, so that
+// returns. Each is in a process group of its own that a guard leads, so that
 // nothing survives the process that started it, however that ends; after a
 // crash only the temporary directory, with the server's log, is left behind.
 package servers

@@ -37,7 +37,7 @@ type process struct {
 	name    string
 	log     string // path of what it writes to stdout and stderr
 	cmd     *exec.Cmd
-	guard   *exec.Cmd
+	guard   *exec.Cmd     // leads the group
 	guarded *os.File      // write end of the guard's pipe; closing it ends the group
 	donec   chan struct{} // closed when the server has ended and was waited for
 }
@@ -62,16 +62,15 @@ func startProcess(dir, binary string, args, env []string) (*process, error) {
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, log, log
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + tmp}, env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %v", p.name, err)
-	}
-	// The guard joins before anybody waits for the server: until then even a
-	// dead leader keeps its group, so the number cannot mean another one.
+	// The guard is first: there is no moment at which a server has none.
 	if err := p.startGuard(); err != nil {
-		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait()
 		return nil, fmt.Errorf("start the guard of %s: %v", p.name, err)
+	}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: p.guard.Process.Pid}
+	if err := p.cmd.Start(); err != nil {
+		p.guarded.Close()
+		_ = p.guard.Wait()
+		return nil, fmt.Errorf("start %s: %v", p.name, err)
 	}
 	go func() {
 		_ = p.cmd.Wait()
@@ -80,6 +79,7 @@ func startProcess(dir, binary string, args, env []string) (*process, error) {
 	return p, nil
 }
 
+// startGuard starts the leader of the process group.
 func (p *process) startGuard() error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -88,7 +88,7 @@ func (p *process) startGuard() error {
 	defer r.Close()
 	p.guard = exec.Command("/bin/sh", "-c", guardScript)
 	p.guard.Stdin = r
-	p.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: p.cmd.Process.Pid}
+	p.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.guard.Start(); err != nil {
 		w.Close()
 		return err
