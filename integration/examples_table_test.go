@@ -1,0 +1,87 @@
+package integration
+
+// Everything that the documentation shows, and what has to come of it. A block
+// that is not here, and a row that no block needs, fails the test.
+//
+// What the examples take for granted is here and nowhere else: the secrets in
+// Vault, the role app, the programs that they run, and two directories of the
+// machine.
+
+// exampleSecrets are in the Vault that the examples talk to: mount -> path ->
+// fields. The values are those of Vault's tutorials, made up for being shown.
+var exampleSecrets = map[string]map[string]fields{
+	"internal": {"database/config": {"username": "db-readonly-username", "password": "db-secret-password"}},
+	"kv":       {"dev/db": {"password": "dev-password"}, "web/tls": {"key": "-----BEGIN KEY-----\n"}},
+}
+
+// exampleRole is the role that the examples log in with.
+const exampleRole = "app"
+
+// exampleAddress is the Vault of the examples; that of the test stands in.
+const exampleAddress = "https://vault.example:8200"
+
+// exampleStandIns are the programs that the examples run: path -> stands in
+// for. Each of them is a child that reports; a path without a slash is put on
+// PATH, the others are below the test's own root.
+var exampleStandIns = map[string]string{
+	"app":         "any application",
+	"npm":         "Node's package manager",
+	"psql":        "PostgreSQL's client",
+	"nginx":       "the web server",
+	"/app/server": "an application in an image",
+}
+
+// exampleRoots are the directories that are below the test's own root.
+var exampleRoots = []string{"/app/", "/run/secrets/"}
+
+// kind is how a block is run.
+type kind string
+
+const (
+	inShell   kind = "sh"         // by sh, in front of the stand-ins
+	asEnv     kind = "env"        // NAME=VALUE lines, or a pod's env, as the environment of a run
+	asImage   kind = "dockerfile" // built and run by a container engine
+	asTargets kind = "make"       // only looked up: they run this test, or much more
+	asGrammar kind = "grammar"    // not to be run
+)
+
+// example is what is known of one block.
+type example struct {
+	file  string // "--help" is what the program prints
+	first string // the block's first line
+	kind  kind
+	pod   bool              // it logs in with a service account; else with ~/.vault-token
+	env   map[string]string // what the command gets
+	args  []string          // the command's arguments
+	reads string            // the file that --file has written for it, and
+	has   string            // what is in it
+}
+
+var (
+	wholeConfig    = map[string]string{"username": "db-readonly-username", "password": "db-secret-password"}
+	databaseConfig = map[string]string{"DB_USERNAME": "db-readonly-username", "DB_PASSWORD": "db-secret-password"}
+)
+
+var examples = []example{
+	{file: "README.md", first: "make demo     # see it work, with a real Vault and a real service account", kind: asTargets},
+	{file: "README.md", first: "FROM my-app", kind: asImage},
+	{file: "README.md", first: "env:", kind: asEnv, pod: true, env: databaseConfig},
+	{file: "README.md", first: "vaultexec --role app --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell, pod: true,
+		env: map[string]string{"DB_PASSWORD": "db-secret-password"}},
+	{file: "README.md", first: `export DATABASE_URL='postgres://app:${vault:internal/database/config#password}@db/app'`, kind: inShell, pod: true,
+		env: map[string]string{"DATABASE_URL": "postgres://app:db-secret-password@db/app"}},
+	{file: "README.md", first: "vaultexec --secret internal/database/config --case upper --prefix DB_ -- npm start", kind: inShell,
+		env: databaseConfig, args: []string{"start"}},
+	{file: "README.md", first: "[vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]", kind: asGrammar},
+
+	{file: "docs/references.md", first: "DB_PASSWORD='vault:internal/database/config#password'", kind: asEnv, pod: true,
+		env: map[string]string{"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db:5432/app"}},
+
+	{file: "--help", first: "# In a container: log in with the pod's service account, one variable for", kind: inShell, pod: true, env: wholeConfig},
+	{file: "--help", first: "# In a manifest: a variable whose value is a reference gets the secret", kind: inShell, pod: true,
+		env: map[string]string{"PGPASSWORD": "db-secret-password"}},
+	{file: "--help", first: "# On a laptop: with the token of 'vault login', names of your own choice", kind: inShell,
+		env: map[string]string{"PGPASSWORD": "dev-password"}, args: []string{"-h", "localhost"}},
+	{file: "--help", first: "# A file, read only by its owner and gone when the command ends", kind: inShell,
+		args: []string{"-g", "daemon off;"}, reads: "/run/secrets/tls.key", has: "-----BEGIN KEY-----\n"},
+}

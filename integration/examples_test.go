@@ -1,0 +1,275 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"vaultexec/integration/servers"
+)
+
+// block is a piece of code in the documentation.
+type block struct {
+	file, text string
+	line       int // of its first line, from 1
+}
+
+func (b block) first() string { return strings.TrimSpace(lines(b.text)[0]) }
+
+// markdownBlocks are the code blocks of a Markdown file, fenced and indented.
+func markdownBlocks(t *testing.T, file string) []block {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []block
+	fenced, indented, blank := false, false, true
+	for i, line := range strings.Split(string(text), "\n") {
+		code, isIndented := strings.CutPrefix(line, "    ")
+		last := len(out) - 1
+		switch {
+		case strings.HasPrefix(line, "```"):
+			if fenced = !fenced; fenced {
+				out = append(out, block{file, "", i + 2})
+			}
+		case fenced:
+			out[last].text += line + "\n"
+		case isIndented && indented:
+			out[last].text += code + "\n"
+		case isIndented && blank: // else it continues a paragraph
+			indented = true
+			out = append(out, block{file, code + "\n", i + 1})
+		default:
+			indented = false
+		}
+		blank = line == ""
+	}
+	return out
+}
+
+// helpBlocks are the examples of --help: its paragraphs under that title.
+func helpBlocks(t *testing.T) []block {
+	t.Helper()
+	help := vaultexec(t, "--help").alone().run().exited(0).stdout
+	_, after, found := strings.Cut(help, "\nExamples:\n")
+	if !found {
+		t.Fatalf("--help has no examples:\n%s", help)
+	}
+	var out []block
+	for _, paragraph := range strings.Split(after, "\n\n") {
+		if !strings.HasPrefix(paragraph, "  ") {
+			break
+		}
+		text := strings.TrimPrefix(strings.ReplaceAll(paragraph, "\n  ", "\n"), "  ")
+		out = append(out, block{"--help", text + "\n", 1 + strings.Count(help[:strings.Index(help, paragraph)], "\n")})
+	}
+	return out
+}
+
+// TestExamples runs everything that the documentation shows, as it is there.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	blocks := slices.Concat(markdownBlocks(t, "README.md"), markdownBlocks(t, "docs/references.md"), helpBlocks(t))
+	s := newExampleStage(t)
+	known := make(map[string]bool)
+	for _, b := range blocks {
+		t.Run(fmt.Sprintf("%s:%d", b.file, b.line), func(t *testing.T) {
+			i := slices.IndexFunc(examples, func(x example) bool { return x.file == b.file && x.first == b.first() })
+			if i < 0 {
+				t.Fatalf("examples_table_test.go does not know this block:\n%s", b.text)
+			}
+			known[b.file+b.first()] = true
+			s.run(t, b, examples[i])
+		})
+	}
+	for _, x := range examples {
+		if !known[x.file+x.first] {
+			t.Errorf("%s no longer has the block that starts with %q", x.file, x.first)
+		}
+	}
+}
+
+// exampleStage is where the examples are run.
+type exampleStage struct {
+	vault    *servers.Vault
+	policies []string
+	account  *account
+}
+
+func newExampleStage(t *testing.T) *exampleStage {
+	t.Helper()
+	s := &exampleStage{vault: ownVault(t, servers.VaultOptions{})}
+	for mount, secrets := range exampleSecrets {
+		kv := kvMountAt(t, s.vault, mount, 2)
+		for path, f := range secrets {
+			kv.put(t, path, f)
+			s.policies = append(s.policies, kv.policy(t, path))
+		}
+	}
+	const mount = "kubernetes" // what --auth-mount is if nobody says otherwise
+	if err := s.vault.EnableKubernetesAuth(t.Context(), sharedCluster(t), mount); err != nil {
+		t.Fatal(err)
+	}
+	s.account = newAccountAt(t, s.vault, mount, s.policies...)
+	err := s.vault.CreateRole(t.Context(), mount, servers.Role{
+		Name: exampleRole, Namespace: s.account.namespace, ServiceAccount: s.account.name,
+		Audience: "vault", Policies: s.policies, TTL: tokenLife,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *exampleStage) run(t *testing.T, b block, x example) {
+	t.Helper()
+	switch x.kind {
+	case asGrammar:
+	case asTargets:
+		lookUpTargets(t, b.text)
+	case asImage:
+		s.runImage(t, b.text)
+	case inShell:
+		s.runShell(t, b.text, x)
+	case asEnv:
+		s.runShell(t, assignments(b.text)+"vaultexec -- app\n", x, "VAULTEXEC_ROLE="+exampleRole)
+	default:
+		t.Fatalf("kind %q", x.kind)
+	}
+}
+
+// runShell runs a script in front of the stand-ins, and checks what they got.
+func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...string) {
+	t.Helper()
+	root, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	for _, dir := range exampleRoots {
+		script = strings.ReplaceAll(script, " "+dir, " "+root+dir)
+	}
+	script = strings.ReplaceAll(script, exampleAddress, s.vault.Address)
+	c := vaultexec(t).vault(s.vault.Address).env(vars...)
+	verb := "report"
+	if x.reads != "" {
+		verb = "cat " + root + x.reads + " " + copied
+	}
+	s.standIns(t, c, root, verb)
+	if x.pod {
+		c.env("VAULTEXEC_JWT_PATH=" + s.account.jwtFile(t, "vault"))
+	} else {
+		c.homeFile(".vault-token", newToken(t, s.vault, s.policies...))
+	}
+	c.binary, c.flags, c.argv = "/bin/sh", []string{"-euc", script}, nil
+	res := c.run().exited(0)
+	if res.stdout != "" {
+		t.Errorf("stdout is %q", res.stdout)
+	}
+	for name, value := range x.env {
+		res.childHas(name, value)
+	}
+	if res.childLacks("VAULT_ADDR", "VAULT_TOKEN"); !slices.Equal(res.child.Args[len(res.child.Args)-len(x.args):], x.args) {
+		t.Errorf("the command's arguments are %q, want %q at their end", res.child.Args, x.args)
+	}
+	if x.reads == "" {
+		return
+	}
+	if text, err := os.ReadFile(copied); err != nil || string(text) != x.has {
+		t.Errorf("the command reads %q, error %v, want %q", text, err, x.has)
+	}
+	if st, err := os.Stat(copied); err == nil && st.Mode().Perm() != 0o400 {
+		t.Errorf("the file's mode is %v", st.Mode())
+	}
+	if _, err := os.Stat(root + x.reads); err == nil {
+		t.Errorf("%s is still there", x.reads)
+	}
+}
+
+// standIns puts vaultexec and the programs of exampleStandIns on PATH and
+// below the root; each is the child that reports for this command.
+func (s *exampleStage) standIns(t *testing.T, c *command, root, verb string) {
+	t.Helper()
+	bin := t.TempDir()
+	if err := os.Symlink(c.binary, filepath.Join(bin, "vaultexec")); err != nil {
+		t.Fatal(err)
+	}
+	for name := range exampleStandIns {
+		file := filepath.Join(bin, name)
+		if strings.Contains(name, "/") {
+			file = root + name
+		}
+		writeFile(t, file, fmt.Sprintf("#!/bin/sh\nexec '%s' %s '%s' %s \"$@\"\n", shared.self, childWord, c.report, verb))
+		if err := os.Chmod(file, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.env("PATH=" + bin + ":" + os.Getenv("PATH"))
+}
+
+// podVariable is one line of a pod's env.
+var podVariable = regexp.MustCompile(`^ *- \{name: (\w+), value: "?([^"]*)"?\}$`)
+
+// assignments makes a script of assignments, or of a pod's env, that exports
+// them all.
+func assignments(text string) string {
+	script := "set -a\n"
+	for _, line := range lines(text) {
+		if m := podVariable.FindStringSubmatch(line); m != nil {
+			line = m[1] + "='" + m[2] + "'"
+		}
+		if line != "env:" {
+			script += line + "\n"
+		}
+	}
+	return script
+}
+
+// runImage builds an example on an image with an application, where vaultexec
+// is the image that Dockerfile.example makes, and runs it.
+func (s *exampleStage) runImage(t *testing.T, dockerfile string) {
+	t.Helper()
+	e := needEngine(t)
+	entrypoint := filepath.Join(shared.dir, unique("entrypoint"))
+	buildStatic(t, entrypoint, "./testdata/entrypoint")
+	app, err := e.buildImage("FROM scratch\nCOPY . /\n", "", map[string]string{"app": entrypoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dockerfile = "FROM " + e.image + " AS vaultexec\n" + strings.Replace(dockerfile, "FROM my-app\n", "FROM "+app+"\n", 1)
+	image, err := e.buildImage(dockerfile, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := runImage(t, image).loginAs(s.account).env("SERVER_NAME=vault:internal/database/config#username")
+	if res := c.run().exited(0); res.stdout != "/app\ndb-readonly-username\n" {
+		t.Errorf("stdout is %q; stderr:\n%s", res.stdout, res.stderr)
+	}
+}
+
+// buildStatic builds a package of this module, without cgo.
+func buildStatic(t *testing.T, out, pkg string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, text)
+	}
+}
+
+// lookUpTargets checks that the Makefile has what a block tells to make.
+func lookUpTargets(t *testing.T, text string) {
+	t.Helper()
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines(text) {
+		words := strings.Fields(line)
+		if words[0] != "make" || !strings.Contains(string(makefile), "\n"+words[1]+":") {
+			t.Errorf("the Makefile has no such target: %s", line)
+		}
+	}
+}
