@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -48,6 +47,9 @@ func vaultexec(t *testing.T, flags ...string) *command {
 	c := &command{t: t, binary: binary, flags: flags, home: t.TempDir(), dir: t.TempDir()}
 	c.report = filepath.Join(t.TempDir(), "report.json")
 	c.env("PATH="+os.Getenv("PATH"), "HOME="+c.home, "VAULTEXEC_LOG_LEVEL=debug", "VAULTEXEC_LOG_FORMAT=text")
+	if raceEnabled {
+		c.env("GORACE=atexit_sleep_ms=0") // by default each process sleeps for a second
+	}
 	return c.child("report")
 }
 
@@ -252,6 +254,9 @@ func (r *running) wait() *result {
 	if res.status = ws.ExitStatus(); ws.Signaled() {
 		res.status, res.signal = -1, ws.Signal()
 	}
+	if strings.Contains(res.stderr, "WARNING: DATA RACE") {
+		r.t.Errorf("vaultexec has a data race:\n%s", res.stderr)
+	}
 	checkSilence(r.t, "standard output", res.stdout)
 	checkSilence(r.t, "standard error", res.stderr)
 	return res
@@ -286,82 +291,6 @@ func (r *running) abandon() {
 	r.kill()
 }
 
-// result is how a run ended.
-type result struct {
-	t      *testing.T
-	stdout string
-	stderr string
-	status int            // exit status; -1 if a signal ended vaultexec
-	signal syscall.Signal // which; 0 for none
-	child  *childReport   // nil if the child never started
-}
-
-// exited checks the exit status.
-func (r *result) exited(status int) *result {
-	r.t.Helper()
-	if r.status != status || r.signal != 0 {
-		r.t.Errorf("exit status %d (signal %v), want %d; stderr:\n%s", r.status, r.signal, status, r.stderr)
-	}
-	return r
-}
-
-// refused checks that vaultexec itself failed: status 125, a child that never
-// started, and a message on stderr (and nothing on stdout) that has all of
-// these texts in it.
-func (r *result) refused(texts ...string) *result {
-	r.t.Helper()
-	r.exited(125)
-	if r.child != nil {
-		r.t.Errorf("the child was started")
-	}
-	if r.stdout != "" {
-		r.t.Errorf("there is something on stdout: %q", r.stdout)
-	}
-	return r.says(texts...)
-}
-
-// says checks that stderr has all of these texts in it.
-func (r *result) says(texts ...string) *result {
-	r.t.Helper()
-	for _, text := range texts {
-		if !strings.Contains(r.stderr, text) {
-			r.t.Errorf("nothing on stderr says %q:\n%s", text, r.stderr)
-		}
-	}
-	return r
-}
-
-// childHas checks that the child ran and got the variable with this value. A
-// wrong value is not printed if it is a secret.
-func (r *result) childHas(name, want string) *result {
-	r.t.Helper()
-	if r.child == nil {
-		r.t.Fatalf("the child never started; exit status %d, stderr:\n%s", r.status, r.stderr)
-	}
-	got, ok := r.child.lookup(name)
-	switch {
-	case !ok:
-		r.t.Errorf("the child has no variable %s; it has %s", name, strings.Join(r.child.names(), " "))
-	case got != want:
-		r.t.Errorf("the child's %s is %q, want %q", name, got, want)
-	}
-	return r
-}
-
-// childLacks checks that the child ran and did not get the variable.
-func (r *result) childLacks(names ...string) *result {
-	r.t.Helper()
-	if r.child == nil {
-		r.t.Fatalf("the child never started; exit status %d, stderr:\n%s", r.status, r.stderr)
-	}
-	for _, name := range names {
-		if _, ok := r.child.lookup(name); ok {
-			r.t.Errorf("the child has the variable %s", name)
-		}
-	}
-	return r
-}
-
 func readReport(t *testing.T, file string) *childReport {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -394,15 +323,6 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
-}
-
-// lines are the lines of a text.
-func lines(text string) []string {
-	var out []string
-	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
-		out = append(out, s.Text())
-	}
-	return out
 }
 
 func writeFile(t *testing.T, file, content string) string {
