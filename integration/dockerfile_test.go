@@ -192,7 +192,7 @@ func (d exampleDockerfile) runComments(t *testing.T, images map[string]string) {
 				t.Errorf("there is no stage %q: %s", stage, line)
 			}
 		case words[1] == "run":
-			c := runImage(t, tags[words[len(words)-1]]).with(words[2 : len(words)-1]...).with("--network", "host")
+			c := runImage(t, tags[words[len(words)-1]]).with(words[2:len(words)-1]...).with("--network", "host")
 			c.vars = append(c.vars, "VAULT_ADDR="+kv.vault.Address, "VAULT_TOKEN="+kv.token(t, "database/config"))
 			c.run().exited(0)
 			ran++

@@ -19,7 +19,10 @@ type block struct {
 	line       int // of its first line, from 1
 }
 
-func (b block) first() string { return strings.TrimSpace(lines(b.text)[0]) }
+func (b block) first() string {
+	line, _, _ := strings.Cut(b.text, "\n")
+	return line
+}
 
 // markdownBlocks are the code blocks of a Markdown file, fenced and indented.
 func markdownBlocks(t *testing.T, file string) []block {
@@ -210,13 +213,14 @@ func (s *exampleStage) standIns(t *testing.T, c *command, root, verb string) {
 }
 
 // podVariable is one line of a pod's env.
-var podVariable = regexp.MustCompile(`^ *- \{name: (\w+), value: "?([^"]*)"?\}$`)
+var podVariable = regexp.MustCompile(`^- \{name: (\w+), value: "?([^"]*)"?\}$`)
 
 // assignments makes a script of assignments, or of a pod's env, that exports
 // them all.
 func assignments(text string) string {
 	script := "set -a\n"
-	for _, line := range lines(text) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
 		if m := podVariable.FindStringSubmatch(line); m != nil {
 			line = m[1] + "='" + m[2] + "'"
 		}
@@ -266,7 +270,7 @@ func lookUpTargets(t *testing.T, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range lines(text) {
+	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if words[0] != "make" || !strings.Contains(string(makefile), "\n"+words[1]+":") {
 			t.Errorf("the Makefile has no such target: %s", line)
