@@ -198,8 +198,8 @@ func TestP9RequestCounts(t *testing.T) {
 		names = append(names, name)
 		kv.put(t, name, fields{"user": "u", "password": canary(t, name)})
 		env := strings.ToUpper(strings.ReplaceAll(name, "/", "_"))
-		// Two references to the same secret share the read.
-		flags = append(flags, "--env", env+"_USER="+kv.path(name)+"#user", "--env", env+"_PASSWORD="+kv.path(name)+"#password")
+		// Two references to a secret share the read, spelled alike or not.
+		flags = append(flags, "--env", env+"_USER="+kv.path(name)+"#user", "--env", env+"_PASSWORD="+kv.data(name)+"#password")
 	}
 	a := newAccountAt(t, sharedVault(t), mount, kv.policy(t, names...))
 	before := requests(t, kv.mount)

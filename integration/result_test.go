@@ -81,8 +81,3 @@ func (r *result) childLacks(names ...string) *result {
 	}
 	return r
 }
-
-// lines are the lines of a text.
-func lines(text string) []string {
-	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-}
