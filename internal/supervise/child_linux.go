@@ -89,7 +89,7 @@ func (s *system) exitCode(info waitInfo) int {
 func (s *system) groupEmpty() bool {
 	others, err := groupMembers(s.child.Pid)
 	if err != nil {
-		// No /proc. Reaping the zombie makes kill(2) an answer; from here on
+		// No usable /proc. Reaping the zombie makes kill(2) an answer; from here on
 		// what guards the number is that a group with a member keeps it and
 		// that it had one when we last looked, lookInterval ago.
 		s.reap()
@@ -98,8 +98,9 @@ func (s *system) groupEmpty() bool {
 	return others == 0
 }
 
-// groupMembers counts the living processes of a group.
-func groupMembers(group int) (int, error) {
+// groupMembers counts the living processes of the group that the zombie of our
+// child leads.
+func groupMembers(leader int) (int, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return 0, err
@@ -109,32 +110,39 @@ func groupMembers(group int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(names) == 0 {
-		return 0, errors.New("/proc is not mounted")
-	}
-	members := 0
+	group, members, leaderSeen := strconv.Itoa(leader), 0, false
 	for _, name := range names {
 		if name[0] < '0' || name[0] > '9' {
 			continue
 		}
-		// A process that ends meanwhile is none.
-		if stat, err := os.ReadFile("/proc/" + name + "/stat"); err == nil && inGroup(stat, group) {
+		stat, err := os.ReadFile("/proc/" + name + "/stat")
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		state, parent, pgrp := parseStat(stat)
+		switch {
+		case pgrp != group:
+		case name == group:
+			leaderSeen = parent == strconv.Itoa(os.Getpid())
+		case state != "Z" && state != "X":
 			members++
 		}
+	}
+	if !leaderSeen {
+		return 0, errors.New("/proc is not that of our pid namespace")
 	}
 	return members, nil
 }
 
-// inGroup reports whether a line of /proc/PID/stat is that of a living member
-// of group.
-func inGroup(stat []byte, group int) bool {
+// parseStat reads state, ppid and pgrp from a line of /proc/PID/stat.
+func parseStat(stat []byte) (state, parent, group string) {
 	// The second field is the file name in parentheses and may contain any
-	// byte; what follows its last parenthesis is state, ppid, pgrp.
+	// byte; the others follow its last parenthesis.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 3 || fields[0][0] == 'Z' || fields[0][0] == 'X' {
-		return false
+	if len(fields) < 3 {
+		return "", "", ""
 	}
-	return string(fields[2]) == strconv.Itoa(group)
+	return string(fields[0]), string(fields[1]), string(fields[2])
 }
 
 // reap lets go of the zombie.

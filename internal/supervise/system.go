@@ -89,8 +89,8 @@ func (s *system) start(command Command) event {
 		return event{kind: startFailed, err: newStartError(command.Path, err)}
 	}
 	s.child = child
-	s.log.Debug("command started", "pid", child.Pid, "path", command.Path)
 	s.link.started(child.Pid, s.mode != shared)
+	s.log.Debug("command started", "pid", child.Pid, "path", command.Path)
 	return event{kind: childStarted}
 }
 
