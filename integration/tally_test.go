@@ -85,7 +85,7 @@ func (c *command) tallyArgs(file string, signals ...syscall.Signal) []string {
 // got are the signals that a tally has written down.
 func got(text string) []syscall.Signal {
 	var out []syscall.Signal
-	for _, line := range lines(text) {
+	for line := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "got "); ok {
 			n, _, _ := strings.Cut(rest, " ")
 			sig, _ := strconv.Atoi(n)
