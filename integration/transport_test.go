@@ -47,7 +47,7 @@ func TestP1StandardVariables(t *testing.T) {
 		{"no authority", []string{"VAULT_ADDR=" + v.TLS.Address}, []string{"tls", "VAULT_CACERT"}},
 		{"another authority", []string{"VAULT_ADDR=" + v.TLS.Address, "VAULT_CACERT=" + v.TLS.OtherCA}, []string{"tls", "VAULT_CACERT"}},
 		{"another server name", []string{"VAULT_ADDR=" + v.TLS.Address, "VAULT_CACERT=" + v.TLS.CA, "VAULT_TLS_SERVER_NAME=elsewhere"}, []string{"tls", "elsewhere"}},
-		{"no client certificate", []string{"VAULT_ADDR=" + v.TLS.Mutual, "VAULT_CACERT=" + v.TLS.CA}, []string{"certificate"}},
+		{"no client certificate", []string{"VAULT_ADDR=" + v.TLS.Mutual, "VAULT_CACERT=" + v.TLS.CA}, []string{"tls", "VAULT_CLIENT_CERT"}},
 		{"authority's file is not there", []string{"VAULT_ADDR=" + v.TLS.Address, "VAULT_CACERT=/no/such/ca.pem"}, []string{"config", "/no/such/ca.pem"}},
 		{"plain HTTP to a TLS listener", []string{"VAULT_ADDR=" + strings.Replace(v.TLS.Address, "https", "http", 1)}, []string{"https"}},
 	}
