@@ -158,7 +158,7 @@ func (r rules) stepAlive(s state, e event, now time.Time) (state, []action) {
 	case initLost:
 		return r.forward(s, syscall.SIGTERM, now)
 	case childStopped:
-		if r.mode == foreground {
+		if r.mode == foreground && s.phase != killing {
 			return s, []action{{verb: suspendSelf, sig: e.sig}}
 		}
 	case timeElapsed:

@@ -214,6 +214,7 @@ func TestStepSequences(t *testing.T) {
 		{name: "even while stopping", mode: foreground, from: stopping, event: signalled(syscall.SIGCONT), want: "stopping: resumeChild"},
 		{name: "a job gives the terminal back", mode: foreground, from: running, event: event{kind: childExited},
 			want: "draining: restoreTerminal, signalGroup(TERM), lookAtGroup"},
+		{name: "unless it got KILL", mode: foreground, from: killing, event: event{kind: childStopped, sig: syscall.SIGTSTP}, want: "killing: "},
 		{name: "a session leader does not stop", mode: session, from: running, event: event{kind: childStopped, sig: syscall.SIGTSTP}, want: "running: "},
 	}
 	for _, tt := range tests {
