@@ -153,7 +153,8 @@ func (s *system) takeTerminal() {
 	if err != nil || group == unix.Getpgrp() {
 		return
 	}
-	if s.child != nil && group != s.child.Pid && unix.Kill(-group, 0) != unix.ESRCH {
+	lent := s.child != nil && group == s.child.Pid
+	if !lent && unix.Kill(-group, 0) != unix.ESRCH {
 		return
 	}
 	if err := setForegroundGroup(s.tty, unix.Getpgrp()); err != nil {
