@@ -48,6 +48,7 @@ func helperRun(args []string) int {
 	mode := flags.String("mode", "supervise", "supervise, exec or init")
 	hold := flags.Bool("hold", false, "say 'preparing' and start only when descriptor 3 is closed")
 	fail := flags.Bool("fail", false, "let the preparation fail")
+	huge := flags.Bool("huge", false, "prepare an environment that no kernel takes")
 	stop := flags.String("stop-signal", "TERM", "")
 	timeout := flags.Duration("stop-timeout", time.Minute, "")
 	child := flags.Bool("child", false, "forward to the child only")
@@ -86,7 +87,7 @@ func helperRun(args []string) int {
 			fmt.Println("preparing")
 			_, _ = io.ReadAll(os.NewFile(3, "hold"))
 		}
-		startc <- prepare(flags.Args(), *fail)
+		startc <- prepare(flags.Args(), *fail, *huge)
 	}()
 	outcome := run.Run(startc, func() { fmt.Println("cancelled") })
 	code := finish(outcome)
@@ -96,12 +97,16 @@ func helperRun(args []string) int {
 	return code
 }
 
-func prepare(argv []string, fail bool) Start {
+func prepare(argv []string, fail, huge bool) Start {
 	if fail {
 		return Start{Err: errors.New("nothing is ready")}
 	}
-	path, err := LookPath(argv[0], os.Environ())
-	return Start{Command: Command{Path: path, Args: argv, Env: os.Environ()}, Err: err}
+	env := os.Environ()
+	if huge {
+		env = append(env, "HUGE="+strings.Repeat("x", 2<<20))
+	}
+	path, err := LookPath(argv[0], env)
+	return Start{Command: Command{Path: path, Args: argv, Env: env}, Err: err}
 }
 
 func finish(outcome Outcome) int {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // P3 the status is the child's.
@@ -269,6 +270,53 @@ func TestDispositionsReachTheChild(t *testing.T) {
 			if blocked != 0 || ignored != tt.want {
 				t.Errorf("%s, %q: blocked %x, ignored %x, want 0 and %x", mode, tt.trap, blocked, ignored, tt.want)
 			}
+		}
+	}
+}
+
+// P4 at any moment: a TERM around the start is never lost, neither in the
+// hand-over to execve(2) nor between start and loop.
+func TestP4TermAroundTheStart(t *testing.T) {
+	runs := 200
+	if testing.Short() {
+		runs = 20
+	}
+	for _, mode := range []string{"exec", "supervise", "init"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			for i := range runs {
+				p := start(t, run("-hold -mode "+mode, "sleep", "600"))
+				p.expect("preparing")
+				_ = p.hold.Close()
+				for from := time.Now(); time.Since(from) < time.Duration(i%50)*20*time.Microsecond; {
+				}
+				p.signal(syscall.SIGTERM)
+				p.ended(syscall.SIGTERM)
+			}
+		})
+	}
+}
+
+// ended waits until sig has ended the process or is its exit status.
+func (p *process) ended(sig syscall.Signal) {
+	p.t.Helper()
+	watchdog := time.AfterFunc(patience, func() { killSession(p.cmd.Process.Pid) })
+	defer watchdog.Stop()
+	for range p.linec { // whatever it still says
+	}
+	_ = p.cmd.Wait() // the state tells
+	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signal() != sig && status.ExitStatus() != exitBySignal(sig) {
+		p.t.Fatalf("%q: %v, want an end by %s", p.cmd.Args, p.cmd.ProcessState, signalName(sig))
+	}
+}
+
+func TestP3ArgumentsTooLarge(t *testing.T) {
+	for _, mode := range []string{"supervise", "exec"} {
+		p := start(t, run("-mode "+mode+" -huge", "true"))
+		p.exit(126)
+		if !strings.Contains(p.err.String(), "hand large secrets over as files") {
+			t.Errorf("%s: stderr %q", mode, p.err.String())
 		}
 	}
 }
