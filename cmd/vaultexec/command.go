@@ -22,7 +22,8 @@ type invocation struct {
 
 // parse reads the command line and the VAULTEXEC_* variables. It returns nil
 // without an error where the line asked for help or the version, which parse
-// has printed.
+// has printed. With an error it returns the invocation if the flags are right
+// by themselves: they may say where the error is to be written.
 func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 	inv := &invocation{settings: settings.Default()}
 	groups := inv.settings.Groups()
@@ -52,10 +53,11 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	if err := root.Execute(); err != nil || !ran {
+	err := root.Execute()
+	if !ran {
 		return nil, err
 	}
-	return inv, nil
+	return inv, err
 }
 
 func rootCommand(run func(*cobra.Command, []string) error, groups []settings.Group) *cobra.Command {

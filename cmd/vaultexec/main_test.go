@@ -167,11 +167,20 @@ func TestP7OwnSettingsAreNotInherited(t *testing.T) {
 }
 
 func TestTerminationLog(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "log")
-	got := vaultexec(t, []string{"VAULT_ADDR=http://127.0.0.1:1", "HOME=/nonexistent"}, "--termination-log", file, "--secret", "kv/app", "--", "true")
-	text, err := os.ReadFile(file)
-	if err != nil || got.code != 125 || !strings.HasPrefix(string(text), "vaultexec: config: ") {
-		t.Errorf("%+v, termination log %q, %v", got, text, err)
+	for name, tt := range map[string]struct{ env, args []string }{
+		"no token":             {[]string{"VAULT_ADDR=http://127.0.0.1:1", "HOME=/nonexistent"}, []string{"--secret", "kv/app", "--", "true"}},
+		"a variable is wrong":  {[]string{"VAULTEXEC_STOP_TIMEOUT=30"}, []string{"--", "true"}},
+		"a variable is none":   {[]string{"VAULTEXEC_ROLL=app"}, []string{"--", "true"}},
+		"flags do not go well": {nil, []string{"--jwt-path", "/jwt", "--", "true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "log")
+			got := vaultexec(t, tt.env, append([]string{"--termination-log", file}, tt.args...)...)
+			text, err := os.ReadFile(file)
+			if err != nil || got.code != 125 || !strings.HasPrefix(string(text), "vaultexec: config: ") {
+				t.Errorf("%+v, termination log %q, %v", got, text, err)
+			}
+		})
 	}
 }
 

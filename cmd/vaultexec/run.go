@@ -28,6 +28,9 @@ func run(args, environ []string, stdout io.Writer, stderr *os.File) int {
 // that an init started.
 func perform(args, environ []string, link *supervise.Link, stdout io.Writer, report *reporter) int {
 	inv, err := parse(args[1:], environ, stdout)
+	if inv != nil {
+		report.writeTo(inv.settings)
+	}
 	if err != nil {
 		return report.fail(err)
 	}
