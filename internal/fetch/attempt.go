@@ -57,11 +57,6 @@ func (c *Client) attempt(ctx context.Context, namespace string, do request) *fai
 	} else {
 		f = diagnoseSilence(err, c.requestTimeout)
 	}
-	if f.class == ClassTimeout {
-		// The connection may lead to a machine that is gone. HTTP/2 would go
-		// on using it.
-		c.transport.CloseIdleConnections()
-	}
 	f.reason = c.scrub(f.reason)
 	for i, s := range f.said {
 		f.said[i] = c.scrub(s)

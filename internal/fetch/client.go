@@ -111,8 +111,15 @@ func New(cfg Config) (*Client, error) {
 	}
 	concurrency := cmp.Or(cfg.Concurrency, defaultConcurrency)
 	transport := vault.HttpClient.Transport.(*http.Transport)
-	// All the connections of one burst of reads are kept for the next.
-	transport.MaxIdleConnsPerHost = max(transport.MaxIdleConnsPerHost, concurrency)
+	// All the connections of one burst of reads are kept for the next. A
+	// connection becomes idle a moment after its slot is free, so that a few
+	// more than there are slots may exist.
+	transport.MaxIdleConnsPerHost = 2 * concurrency
+	transport.MaxIdleConns = max(transport.MaxIdleConns, transport.MaxIdleConnsPerHost)
+	// A connection to a machine that is gone (a load balancer's dead member) is
+	// given up; HTTP/2 would send one request after the other down there.
+	timeout = cmp.Or(timeout, defaultRequestTimeout)
+	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: timeout, PingTimeout: timeout}
 	vault.MaxRetries = 0 // retry.go knows better which and how long
 	vault.Timeout = 0    // every try has its own, see attempt
 	client, err := api.NewClient(vault)
@@ -134,7 +141,7 @@ func New(cfg Config) (*Client, error) {
 		jwtPath:        cmp.Or(cfg.JWTPath, defaultJWTPath),
 		envToken:       strings.TrimSpace(client.Token()),
 		agent:          vault.AgentAddress != "",
-		requestTimeout: cmp.Or(timeout, defaultRequestTimeout),
+		requestTimeout: timeout,
 		slots:          make(chan struct{}, concurrency),
 		log:            cfg.Log,
 	}

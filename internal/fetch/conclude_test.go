@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -189,6 +190,39 @@ func TestRejectedToken(t *testing.T) {
 			"it is expired, revoked or of another Vault: log in again (vault login), or set --role to log in with the pod's service account"
 		if err == nil || err.Error() != want || classOf(err) != string(ClassAuthDenied) {
 			t.Errorf("class %s: %v", classOf(err), err)
+		}
+	}
+}
+
+func TestGravestClass(t *testing.T) {
+	kinds := []Kind{KeyNull, KeyMissing, Destroyed, Deleted, VersionMissing, NotFound, Unreadable, MountDenied, Denied, Impossible}
+	for i, graver := range kinds {
+		for _, lesser := range kinds[:i+1] {
+			for _, findings := range [][]Finding{{{Kind: graver}, {Kind: lesser}}, {{Kind: lesser}, {Kind: graver}}} {
+				if got := (&MissingError{Findings: findings}).Class(); got != string(graver.class()) {
+					t.Errorf("class of %v and %v is %s", graver, lesser, got)
+				}
+			}
+		}
+	}
+}
+
+// Of the errors that a deadline gives all at once, the one that knows why stays.
+func TestFailKeepsTheReason(t *testing.T) {
+	vague, sealed := &Error{vague: true}, &Error{class: ClassSealed}
+	tests := []struct{ first, then, want error }{
+		{sealed, context.Canceled, sealed},
+		{sealed, vague, sealed},
+		{vague, sealed, sealed},
+		{vague, context.Canceled, vague},
+		{context.Canceled, sealed, context.Canceled},
+	}
+	for _, test := range tests {
+		b := &batch{cancel: func() {}}
+		b.fail("", test.first)
+		b.fail("", test.then)
+		if b.err != test.want {
+			t.Errorf("%#v then %#v: kept %#v", test.first, test.then, b.err)
 		}
 	}
 }

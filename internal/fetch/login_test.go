@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -182,38 +184,35 @@ func TestLoginWithoutJWT(t *testing.T) {
 	}
 }
 
+const noToken = "there is no token: set --role to log in with the pod's service account, or VAULT_TOKEN, or run vault login"
+
 func TestFindToken(t *testing.T) {
-	const noToken = "there is no token: set --role to log in with the pod's service account, or VAULT_TOKEN, or run vault login"
 	tests := []struct {
 		name    string
 		env     string // VAULT_TOKEN
 		home    map[string]string
-		homed   bool
 		agent   bool
 		token   string
 		failure string
 	}{
-		{"environment", "hvs.env", nil, true, false, "hvs.env", ""},
-		{"environment before helper", "hvs.env", map[string]string{".vault-token": "hvs.file"}, true, false, "hvs.env", ""},
-		{"trimmed", " hvs.env\n", nil, true, false, "hvs.env", ""},
-		{"helper's file", "", map[string]string{".vault-token": "hvs.file\n"}, true, false, "hvs.file", ""},
-		{"blank counts as none", " \n", map[string]string{".vault-token": "hvs.file"}, true, false, "hvs.file", ""},
-		{"helper program", "", map[string]string{".vault": `token_helper = "HOME/helper"`, "helper": "#!/bin/sh\n[ $1 = get ] && echo hvs.helper"}, true, false, "hvs.helper", ""},
-		{"helper program fails", "", map[string]string{".vault": `token_helper = "HOME/helper"`, "helper": "#!/bin/sh\necho hvs.leak >&2; exit 3"}, true, false, "",
+		{"environment", "hvs.env", nil, false, "hvs.env", ""},
+		{"environment before helper", "hvs.env", map[string]string{".vault-token": "hvs.file"}, false, "hvs.env", ""},
+		{"trimmed", " hvs.env\n", nil, false, "hvs.env", ""},
+		{"helper's file", "", map[string]string{".vault-token": "hvs.file\n"}, false, "hvs.file", ""},
+		{"blank counts as none", " \n", map[string]string{".vault-token": "hvs.file"}, false, "hvs.file", ""},
+		{"helper program", "", map[string]string{".vault": `token_helper = "HOME/helper"`, "helper": "#!/bin/sh\n[ $1 = get ] && echo hvs.helper"}, false, "hvs.helper", ""},
+		{"helper program fails", "", map[string]string{".vault": `token_helper = "HOME/helper"`, "helper": "#!/bin/sh\necho hvs.leak >&2; exit 3"}, false, "",
 			"the token helper HOME/helper failed: exit status 3; run it by hand: HOME/helper get"},
-		{"broken configuration", "", map[string]string{".vault": "nonsense = 1"}, true, false, "",
+		{"broken configuration", "", map[string]string{".vault": "nonsense = 1"}, false, "",
 			"the configuration of the vault command (~/.vault or VAULT_CONFIG_PATH) cannot be used: "},
-		{"none", "", nil, true, false, "", noToken},
-		{"no home", "", nil, false, false, "", noToken},
-		{"agent", "", nil, true, true, "", ""},
-		{"unprintable", "hvs.\x01env", nil, true, false, "", "the token of VAULT_TOKEN has a character in it that cannot be printed: it is not a token"},
+		{"none", "", nil, false, "", noToken},
+		{"agent", "", nil, true, "", ""},
+		{"agent and a blank", "\n", nil, true, "", ""},
+		{"unprintable", "hvs.\x01env", nil, false, "", "the token of VAULT_TOKEN has a character in it that cannot be printed: it is not a token"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			furnish(t, test.home)
-			if !test.homed {
-				t.Setenv("HOME", "")
-			}
 			if test.agent {
 				t.Setenv("VAULT_AGENT_ADDR", "http://127.0.0.1:1")
 			}
@@ -281,6 +280,50 @@ func TestConfigCheck(t *testing.T) {
 	} {
 		_, err := New(cfg)
 		if err == nil || err.Error() != want || classOf(err) != string(ClassConfig) {
+			t.Errorf("got  %v\nwant %v", err, want)
+		}
+	}
+}
+
+// helperVariable makes the test binary log in and print the error.
+const helperVariable = "FETCH_TEST_LOGIN"
+
+func loginAndPrint() {
+	c, err := New(Config{})
+	if err == nil {
+		err = c.Login(context.Background())
+	}
+	fmt.Println(err)
+}
+
+// In a container FROM scratch there is no HOME, and no program to find it with.
+func TestLoginWithoutHome(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, variable := range []string{"", "VAULT_CONFIG_PATH=/dev/null"} {
+		cmd := exec.Command(self)
+		cmd.Env = []string{helperVariable + "=1", "PATH=/nowhere", variable}
+		out, err := cmd.CombinedOutput()
+		if err != nil || string(out) != noToken+"\n" {
+			t.Errorf("%s: %v: %s", variable, err, out)
+		}
+	}
+}
+
+// A login that somebody else refuses is not Vault's denial.
+func TestLoginRefusedByAnother(t *testing.T) {
+	for _, status := range []int{400, 403, 404, 405} {
+		vault := fetchtest.New(t)
+		vault.Fault(1, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte("<html>" + canary))
+		})
+		t.Setenv("VAULT_ADDR", vault.URL)
+		_, err := login(t, Config{Role: "app", JWTPath: writeFile(t, "token", testJWT, 0o600)})
+		want := fmt.Sprintf(`login with role "app" at auth/kubernetes at %s: %s (HTTP %d)`, vault.URL, errNotVault, status)
+		if err == nil || err.Error() != want || classOf(err) != string(ClassUnreachable) {
 			t.Errorf("got  %v\nwant %v", err, want)
 		}
 	}

@@ -192,6 +192,79 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
+// relay forwards connections to a server. Those that are there when frozen is
+// closed go silent, as if the machine behind them were gone.
+func relay(t *testing.T, to string, frozen <-chan struct{}) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() { // ends with the listener
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _, _ = client.Close(), server.Close() })
+			freezes := frozen
+			select {
+			case <-frozen:
+				freezes = nil // comes after
+			default:
+			}
+			go forward(server, client, freezes)
+			go forward(client, server, freezes)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func forward(to, from net.Conn, frozen <-chan struct{}) {
+	b := make([]byte, 4096)
+	for {
+		n, err := from.Read(b)
+		if err != nil {
+			return
+		}
+		select {
+		case <-frozen:
+			continue
+		default:
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// A connection that leads nowhere any more is replaced, with HTTP/2 too.
+func TestDeadConnectionIsReplaced(t *testing.T) {
+	vault := fetchtest.NewTLS(t)
+	seed(vault)
+	frozen := make(chan struct{})
+	t.Setenv("VAULT_ADDR", "https://"+relay(t, vault.Listener.Addr().String(), frozen))
+	t.Setenv("VAULT_CACERT_BYTES", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: vault.Certificate().Raw})))
+	t.Setenv("VAULT_TOKEN", fetchtest.RootToken)
+	h := startHarness(t, vault, func(c *Config) { c.RequestTimeout = time.Second })
+	if _, err := h.Fetch(h.ctx, parse(t, "kv/app")); err != nil {
+		t.Fatal(err)
+	}
+	close(frozen)
+	if _, err := h.Fetch(h.ctx, parse(t, "kv/app")); err != nil {
+		t.Error(err)
+	}
+	// Left to itself net/http sends some ten requests into the void.
+	if n := strings.Count(h.log.String(), "vault did not answer"); n > 4 {
+		t.Errorf("%d tries before a new connection:\n%s", n, h.log)
+	}
+}
+
 // A standby redirects to the active node; the client follows once, with the
 // token and the namespace.
 func TestRedirect(t *testing.T) {

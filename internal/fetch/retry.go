@@ -18,7 +18,7 @@ func (c *Client) retry(ctx context.Context, words, namespace string, do request)
 	var last *failure
 	for try := 1; ; try++ {
 		if ctx.Err() != nil {
-			return c.gaveUp(ctx, words, time.Since(start), try-1, last)
+			return c.ended(ctx, words, time.Since(start), try-1, last)
 		}
 		f := c.attempt(ctx, namespace, do)
 		if f == nil {
@@ -26,7 +26,7 @@ func (c *Client) retry(ctx context.Context, words, namespace string, do request)
 			return nil
 		}
 		if ctx.Err() != nil { // the reason of a try that was cut short says nothing
-			return c.gaveUp(ctx, words, time.Since(start), try, last)
+			return c.ended(ctx, words, time.Since(start), try, last)
 		}
 		last = f
 		c.log.Debug("vault did not answer", "while", words, "try", try, "status", f.status, "class", f.class, "reason", f.reason)
@@ -35,7 +35,8 @@ func (c *Client) retry(ctx context.Context, words, namespace string, do request)
 		}
 		delay := backoff(try, f.retryAfter, fullJitter)
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < f.retryAfter {
-			return c.toldTooLate(words, f)
+			f.reason += fmt.Sprintf(", and it asks to be left alone for %s, longer than the time left", roundly(f.retryAfter))
+			return c.gaveUp(words, time.Since(start), try, f) // waiting could only end in vain
 		}
 		c.notice.waiting(c.log, c.address, f, time.Now())
 		select {
@@ -58,14 +59,21 @@ func (c *Client) fatal(words string, f *failure) *Error {
 	return &Error{class: f.class, text: text}
 }
 
-func (c *Client) gaveUp(ctx context.Context, words string, waited time.Duration, tries int, last *failure) error {
+// ended is the error for a ctx that ended; last is nil if no try got far
+// enough to have a reason.
+func (c *Client) ended(ctx context.Context, words string, waited time.Duration, tries int, last *failure) error {
 	if ctx.Err() == context.Canceled {
 		return context.Canceled
 	}
-	vague := last == nil
-	if vague {
-		last = &failure{class: ClassTimeout, reason: "no answer"}
+	if last != nil {
+		return c.gaveUp(words, waited, tries, last)
 	}
+	err := c.gaveUp(words, waited, tries, &failure{class: ClassTimeout, reason: "no answer"})
+	err.vague = true
+	return err
+}
+
+func (c *Client) gaveUp(words string, waited time.Duration, tries int, last *failure) *Error {
 	noun := "tries"
 	if tries == 1 {
 		noun = "try"
@@ -74,14 +82,7 @@ func (c *Client) gaveUp(ctx context.Context, words string, waited time.Duration,
 	if last.status != 0 {
 		text += fmt.Sprintf(" (HTTP %d)", last.status)
 	}
-	return &Error{class: last.class, text: text, cause: context.DeadlineExceeded, vague: vague}
-}
-
-// toldTooLate ends a wait that could only end in vain.
-func (c *Client) toldTooLate(words string, f *failure) error {
-	text := fmt.Sprintf("%s at %s: %s, and it asks to be left alone for %s, which is longer than the time left (HTTP %d)",
-		words, c.address, f.reason, roundly(f.retryAfter), f.status)
-	return &Error{class: f.class, text: text, cause: context.DeadlineExceeded}
+	return &Error{class: last.class, text: text, cause: context.DeadlineExceeded}
 }
 
 // roundly rounds to what a person cares for.

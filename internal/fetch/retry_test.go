@@ -54,11 +54,11 @@ func TestRetryUntilDeadline(t *testing.T) {
 		{"sealed", fetchtest.Status(503, "Vault is sealed"), ClassSealed, "Vault is sealed (HTTP 503)"},
 		{"not initialized or no leader", fetchtest.Status(500, "local node not active but active cluster node not found"), ClassUnreachable,
 			"Vault has a problem: local node not active but active cluster node not found (HTTP 500)"},
-		{"load balancer", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>"+canary, 502) }, ClassUnreachable, "Vault has a problem (HTTP 502)"},
+		{"load balancer", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>"+canary, http.StatusBadGateway) }, ClassUnreachable, "Vault has a problem (HTTP 502)"},
 		{"standby", fetchtest.Status(473, ""), ClassUnreachable, "this Vault node is a standby (HTTP 473)"},
 		{"disaster recovery secondary", fetchtest.Status(472, ""), ClassUnreachable, "this Vault node is a standby (HTTP 472)"},
 		{"behind", fetchtest.Status(412, "required index state not present"), ClassUnreachable, "this Vault node does not have the latest state yet (HTTP 412)"},
-		{"rate limit", fetchtest.Status(429, "request path \"kv/app\": rate limit quota exceeded", "Retry-After", "1"), ClassRateLimited, "Vault's rate limit is reached (HTTP 429)"},
+		{"rate limit", fetchtest.Status(429, "request path \"kv/app\": rate limit quota exceeded"), ClassRateLimited, "Vault's rate limit is reached (HTTP 429)"},
 		{"HTML with 200", html, ClassUnreachable, errNotVault.Error() + " (HTTP 200)"},
 		{"truncated JSON", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -72,7 +72,9 @@ func TestRetryUntilDeadline(t *testing.T) {
 		}, ClassUnreachable, errNotVault.Error() + " (HTTP 200)"},
 		{"hung up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ClassUnreachable, "the connection was closed before the answer"},
 		{"hangs", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, ClassTimeout, "no answer within 10s"},
-		{"redirected in circles", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 307) }, ClassUnreachable, "redirected more than once (HTTP 307)"},
+		{"redirected in circles", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		}, ClassUnreachable, "redirected more than once (HTTP 307)"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -151,8 +153,8 @@ func TestRetryAfterTheDeadline(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		_, err := c.Fetch(ctx, parse(t, "kv/app"))
-		want := "asking for the mount of kv/app at http://vault.test:8200: Vault's rate limit is reached, " +
-			"and it asks to be left alone for 1h0m0s, which is longer than the time left (HTTP 429)"
+		want := "asking for the mount of kv/app at http://vault.test:8200: gave up after 0s and 1 try: Vault's rate limit is reached, " +
+			"and it asks to be left alone for 1h0m0s, longer than the time left (HTTP 429)"
 		if err == nil || err.Error() != want || classOf(err) != string(ClassRateLimited) {
 			t.Errorf("got  %v\nwant %v", err, want)
 		}

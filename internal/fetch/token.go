@@ -60,7 +60,7 @@ func helperToken(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", configError(fmt.Sprintf("the token of vault login cannot be read: %v", err))
 	}
-	return strings.TrimSpace(token), nil
+	return token, nil // Get has trimmed it
 }
 
 // runHelper runs an external token helper: PATH get, with the token on its
