@@ -259,7 +259,7 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 	if _, err := h.Fetch(h.ctx, parse(t, "kv/app")); err != nil {
 		t.Error(err)
 	}
-	// Left to itself net/http sends some ten requests into the void.
+	// Left to itself net/http sends any number, often ten, into the void.
 	if n := strings.Count(h.log.String(), "vault did not answer"); n > 4 {
 		t.Errorf("%d tries before a new connection:\n%s", n, h.log)
 	}
