@@ -29,7 +29,7 @@ type waitInfo struct {
 
 // poll asks for stops and for the end of the child. The end is only looked at
 // (WNOWAIT): the zombie keeps the pid and the group number from being reused
-// until the group has been dealt with.
+// until its leftovers have had their TERM.
 func (s *system) poll() []event {
 	var events []event
 	for s.child != nil && !s.ended {
@@ -84,23 +84,28 @@ func (s *system) exitCode(info waitInfo) int {
 	return exitUnknown
 }
 
-// groupEmpty reports whether nothing but the child's own zombie is left of its
-// group. kill(2) cannot tell, because it counts the zombie.
+// groupEmpty reports whether nothing that lives is left of the child's group.
+// kill(2) counts zombies, so the child is reaped first: nearly always nothing
+// else is there, and one call tells.
+//
+// Guard against pid reuse from here on: a group that has a member keeps its
+// number, and it had one when we last looked, lookInterval ago.
 func (s *system) groupEmpty() bool {
-	others, err := groupMembers(s.child.Pid)
-	if err != nil {
-		// No usable /proc. Reaping the zombie makes kill(2) an answer; from here on
-		// what guards the number is that a group with a member keeps it and
-		// that it had one when we last looked, lookInterval ago.
-		s.reap()
-		return unix.Kill(-s.child.Pid, 0) == unix.ESRCH
+	s.reap()
+	if unix.Kill(-s.child.Pid, 0) == unix.ESRCH {
+		return true
 	}
-	return others == 0
+	// A zombie whose parent does not reap it would be waited for in vain.
+	living, err := livingMembers(s.child.Pid)
+	return err == nil && living == 0
 }
 
-// groupMembers counts the living processes of the group that the zombie of our
-// child leads.
-func groupMembers(leader int) (int, error) {
+// livingMembers counts the processes of a group that are not zombies. The
+// error says that /proc cannot tell.
+func livingMembers(group int) (int, error) {
+	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
+		return 0, errors.New("/proc is not that of our pid namespace")
+	}
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return 0, err
@@ -110,7 +115,7 @@ func groupMembers(leader int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	group, members, leaderSeen := strconv.Itoa(leader), 0, false
+	wanted, living := strconv.Itoa(group), 0
 	for _, name := range names {
 		if name[0] < '0' || name[0] > '9' {
 			continue
@@ -119,19 +124,11 @@ func groupMembers(leader int) (int, error) {
 		if err != nil {
 			continue // it ended meanwhile
 		}
-		state, parent, pgrp := parseStat(stat)
-		switch {
-		case pgrp != group:
-		case name == group:
-			leaderSeen = parent == strconv.Itoa(os.Getpid())
-		case state != "Z" && state != "X":
-			members++
+		if state, _, pgrp := parseStat(stat); pgrp == wanted && state != "Z" && state != "X" {
+			living++
 		}
 	}
-	if !leaderSeen {
-		return 0, errors.New("/proc is not that of our pid namespace")
-	}
-	return members, nil
+	return living, nil
 }
 
 // parseStat reads state, ppid and pgrp from a line of /proc/PID/stat.
