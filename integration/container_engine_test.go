@@ -241,6 +241,15 @@ func (c *contained) wait() *result {
 	return res
 }
 
+// started is what the child has reported; without a report the test ends.
+func (r *result) started() *childReport {
+	r.t.Helper()
+	if r.child == nil {
+		r.t.Fatalf("the child never started; exit status %d, stderr:\n%s", r.status, r.stderr)
+	}
+	return r.child
+}
+
 // kill sends a signal as docker kill does: to PID 1 of the container.
 func (c *contained) kill(signal string) {
 	c.t.Helper()

@@ -24,8 +24,8 @@ func TestP3ContainerStatus(t *testing.T) {
 	}
 	t.Run("exec", func(t *testing.T) {
 		res := inContainer(t, "--mode", "exec").child("exit", "3").run().exited(3)
-		if res.child.Pid != 1 {
-			t.Errorf("the command is process %d, not 1", res.child.Pid)
+		if res.started().Pid != 1 {
+			t.Errorf("the command is process %d, not 1", res.started().Pid)
 		}
 	})
 	t.Run("not found", func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestP6ContainerSharedNamespace(t *testing.T) {
 	second.waitLine("got user defined signal 1")
 	second.kill("TERM")
 	res := second.wait().exited(5)
-	if pid := res.child.Parent; pid == 1 {
+	if pid := res.started().Parent; pid == 1 {
 		t.Error("the command's parent is the other container's PID 1")
 	}
 	first.kill("TERM")
@@ -192,8 +192,8 @@ func TestP6ContainerHardened(t *testing.T) {
 			c := inContainer(t, "--mode", mode).with(hardened()...).with("--network", "none").
 				child("copy", "/proc/1/status", "status")
 			res := c.run().exited(0)
-			if want := os.Getuid(); want != 0 && res.child.UID != want || want == 0 && res.child.UID != 65532 {
-				t.Errorf("the command's user is %d", res.child.UID)
+			if want := os.Getuid(); want != 0 && res.started().UID != want || want == 0 && res.started().UID != 65532 {
+				t.Errorf("the command's user is %d", res.started().UID)
 			}
 			status, err := os.ReadFile(filepath.Join(c.dir, "status"))
 			if err != nil {

@@ -127,8 +127,8 @@ func TestP3ScratchRootStatus(t *testing.T) {
 	both(t, func(t *testing.T, proc bool) {
 		for _, status := range []int{0, 1, 255} {
 			res := inScratchRoot(t, proc, "--mode", "supervise").child("exit", fmt.Sprint(status)).run().exited(status)
-			if res.child.Parent == 1 || res.child.Pid == 1 {
-				t.Errorf("the command is process %d, its parent %d: there is no init", res.child.Pid, res.child.Parent)
+			if res.started().Parent == 1 || res.started().Pid == 1 {
+				t.Errorf("the command is process %d, its parent %d: there is no init", res.started().Pid, res.started().Parent)
 			}
 		}
 		inScratchRoot(t, proc, "--mode", "supervise").child("signal-self", "11").run().exited(128 + 11)
