@@ -167,10 +167,11 @@ func (term *terminal) end(status int) {
 // leading is where vaultexec leads the session of a terminal.
 var leading = []place{oneProcess, outsideInit, asPid1, pid1NoInit}
 
-// onTerminal starts a run in this place on a terminal of its own.
+// onTerminal starts a run in this place on a terminal of its own. What it has
+// to say at debug level would come between the child's lines.
 func (p place) onTerminal(t *testing.T, c *command) *terminal {
 	t.Helper()
-	return onTerminal(t, p.command(c))
+	return onTerminal(t, p.command(c.env("VAULTEXEC_LOG_LEVEL=warn")))
 }
 
 // What the user types reaches the child once; so does what is sent to
