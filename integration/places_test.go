@@ -55,16 +55,30 @@ func (p place) vaultexec(t *testing.T, flags ...string) *command {
 // start starts a run that vaultexec has prepared.
 func (p place) start(c *command) *running {
 	c.t.Helper()
-	if !p.pid1 {
-		return c.start()
+	if p.pid1 {
+		return c.startIn(pid1Command)
 	}
-	return c.startIn(pid1Command)
+	r := c.start()
+	c.t.Cleanup(r.killAll)
+	return r
 }
 
 // run runs it to its end.
 func (p place) run(c *command) *result {
 	c.t.Helper()
 	return p.start(c).wait()
+}
+
+// killAll ends a vaultexec that a failed test has left, and all it started.
+func (r *running) killAll() {
+	select {
+	case <-r.donec:
+		return
+	default:
+	}
+	for _, p := range descendants(r.pid()) {
+		_ = syscall.Kill(p.pid, syscall.SIGKILL) // it may have ended
+	}
 }
 
 // startIn starts it through another command that becomes it. It is killed
