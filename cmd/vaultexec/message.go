@@ -45,12 +45,10 @@ type reporter struct {
 	explicit       bool // the user named the termination log
 }
 
-// use makes the reporter follow the settings, once they are known and right.
-func (r *reporter) use(s *settings.Settings) { r.log = newLogger(s, r.stderr) }
-
-// writeTo makes it write its last words where the settings say, which may be
-// wrong elsewhere.
-func (r *reporter) writeTo(s *settings.Settings) {
+// use makes the reporter follow the settings, as far as they are known: they
+// may be wrong elsewhere.
+func (r *reporter) use(s *settings.Settings) {
+	r.log = newLogger(s, r.stderr)
 	r.terminationLog, r.explicit = s.TerminationLog, s.IsSet("termination-log")
 }
 

@@ -29,7 +29,7 @@ func run(args, environ []string, stdout io.Writer, stderr *os.File) int {
 func perform(args, environ []string, link *supervise.Link, stdout io.Writer, report *reporter) int {
 	inv, err := parse(args[1:], environ, stdout)
 	if inv != nil {
-		report.writeTo(inv.settings)
+		report.use(inv.settings)
 	}
 	if err != nil {
 		return report.fail(err)
@@ -38,7 +38,6 @@ func perform(args, environ []string, link *supervise.Link, stdout io.Writer, rep
 		return int(exitOK)
 	}
 	s := inv.settings
-	report.use(s)
 	planner, err := env.NewPlanner(sources(s, environ))
 	if err != nil {
 		return report.fail(err)

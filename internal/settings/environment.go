@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -21,24 +22,22 @@ const prefix = "VAULTEXEC"
 // envconfig reads. A variable that is empty counts as not set. flags are those
 // of Groups.
 func (s *Settings) ReadEnvironment(environ []string, flags *pflag.FlagSet) error {
-	names, err := settingNames(environ, flags)
-	if err != nil {
-		return err
-	}
-	err = envconfig.Process(prefix, s)
-	if parse := (*envconfig.ParseError)(nil); errors.As(err, &parse) {
-		return &Error{fmt.Sprintf("%s: %s", parse.KeyName, reason(flags, parse))}
-	} else if err != nil {
-		return &Error{err.Error()}
-	}
+	names, unknown := settingNames(environ, flags)
 	for flag, env := range names {
 		s.origins[flag] = env
 	}
-	return nil
+	// Where to report is read even if the rest is wrong.
+	err := envconfig.Process(prefix, s)
+	if parse := (*envconfig.ParseError)(nil); errors.As(err, &parse) {
+		err = &Error{fmt.Sprintf("%s: %s", parse.KeyName, reason(flags, parse))}
+	} else if err != nil {
+		err = &Error{err.Error()}
+	}
+	return cmp.Or(unknown, err)
 }
 
-// settingNames maps flag's name -> the variable that is set for it, and
-// refuses VAULTEXEC_* variables that are none of ours.
+// settingNames maps flag's name -> the variable that is set for it. The error
+// names the VAULTEXEC_* variables that are none of ours.
 func settingNames(environ []string, flags *pflag.FlagSet) (map[string]string, error) {
 	known := map[string]string{} // variable -> flag's name
 	var all []string
@@ -56,7 +55,7 @@ func settingNames(environ []string, flags *pflag.FlagSet) (map[string]string, er
 			unknown = append(unknown, name)
 		case value == "":
 			if err := os.Unsetenv(name); err != nil {
-				return nil, &Error{fmt.Sprintf("%s: cannot be unset: %v", name, err)}
+				return names, &Error{fmt.Sprintf("%s: cannot be unset: %v", name, err)}
 			}
 		default:
 			names[flag] = name
@@ -71,7 +70,7 @@ func settingNames(environ []string, flags *pflag.FlagSet) (map[string]string, er
 			unknown[i] += " (did you mean " + near[0] + "?)"
 		}
 	}
-	return nil, &Error{"there is no such setting: " + strings.Join(unknown, ", ")}
+	return names, &Error{"there is no such setting: " + strings.Join(unknown, ", ")}
 }
 
 // reason says why a value is refused in the words that its flag has for it.

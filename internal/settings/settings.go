@@ -19,6 +19,12 @@ import (
 // envconfig v1.4 also takes the variable without the prefix, and a stray ROLE
 // or MODE in a container would become a setting.
 type Settings struct {
+	// First, because envconfig stops at the first value that is wrong and how
+	// to report that should be known by then.
+	LogFormat      LogFormat `split_words:"true"`
+	TerminationLog string    `split_words:"true"`
+	LogLevel       LogLevel  `split_words:"true"`
+
 	Auth      string `split_words:"true"`
 	Role      string `split_words:"true"`
 	AuthMount string `split_words:"true"`
@@ -50,10 +56,6 @@ type Settings struct {
 	StartupTimeout time.Duration `split_words:"true"`
 	RequestTimeout time.Duration `split_words:"true"`
 	Concurrency    int           `split_words:"true"`
-
-	LogLevel       LogLevel  `split_words:"true"`
-	LogFormat      LogFormat `split_words:"true"`
-	TerminationLog string    `split_words:"true"`
 
 	origins map[string]string // flag's name -> where its value was set
 }
