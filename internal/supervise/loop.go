@@ -91,7 +91,7 @@ func (l *loop) drainSignals() {
 }
 
 func (l *loop) received(sig os.Signal) {
-	l.log.Debug("signal received", "signal", signalName(sig.(syscall.Signal)), "state", l.state.phase)
+	l.log.Debug("signal received", "signal", signalName(sig.(syscall.Signal)), "state", l.state.phase.String())
 	l.happened(event{kind: signalReceived, sig: sig.(syscall.Signal)})
 }
 
@@ -104,11 +104,11 @@ func (l *loop) happened(e event) {
 		next, actions := l.rules.step(l.state, events[0], time.Now())
 		l.state, events = next, events[1:]
 		if next.phase != before {
-			l.log.Debug("supervisor state changed", "from", before, "to", next.phase)
+			l.log.Debug("supervisor state changed", "from", before.String(), "to", next.phase.String())
 		}
 		for _, a := range actions {
 			if e.kind == timeElapsed && a.sig == syscall.SIGKILL {
-				l.log.Warn("not stopped in time, sending KILL", "state", before)
+				l.log.Warn("not stopped in time, sending KILL", "state", before.String())
 			}
 			events = append(events, l.hands.perform(a)...)
 		}

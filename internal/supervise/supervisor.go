@@ -86,7 +86,7 @@ func Catch(options Options) *Supervisor {
 func (s *Supervisor) Run(startc <-chan Start, cancel func()) Outcome {
 	mode := s.facts.mode()
 	log := s.options.Log
-	log.Debug("supervising", "terminal", mode)
+	log.Debug("supervising", "terminal", mode.String())
 	run := &loop{
 		rules: rules{
 			mode:        mode,
