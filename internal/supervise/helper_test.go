@@ -124,6 +124,8 @@ func helperPrint(args []string) int {
 	code := flags.Int("code", 0, "exit status")
 	name := flags.String("name", "", "put in front of each line")
 	leave := flags.String("leave", "", "start another one with this -until, and exit when it is ready")
+	front := flags.Bool("front", false, "say whether it is in the terminal's foreground")
+	linger := flags.Duration("linger", 0, "how long it takes to end, and say so")
 	far := flags.Bool("far", false, "let it make a session of its own")
 	tell := flags.Bool("tell", false, "close descriptor 3 when ready")
 	_ = flags.Parse(args)
@@ -132,13 +134,17 @@ func helperPrint(args []string) int {
 	signal.Notify(c)
 	say := func(format string, a ...any) { fmt.Printf(*name+format+"\n", a...) }
 	if *leave != "" {
-		if err := startLeftover(*leave, *far); err != nil {
+		if err := startLeftover(*leave, *far, *linger); err != nil {
 			say("%v", err)
 			return 1
 		}
 		return *code
 	}
 	say("ready")
+	if *front {
+		group, err := foregroundGroup(0)
+		say(map[bool]string{true: "in front", false: "behind"}[err == nil && group == syscall.Getpgrp()])
+	}
 	if *tell {
 		_ = os.NewFile(3, "told").Close()
 	}
@@ -149,6 +155,10 @@ func helperPrint(args []string) int {
 		}
 		say("%s", signalName(sig.(syscall.Signal)))
 		if signalName(sig.(syscall.Signal)) == *until {
+			if *linger > 0 {
+				time.Sleep(*linger)
+				say("done")
+			}
 			return *code
 		}
 	}
@@ -157,12 +167,12 @@ func helperPrint(args []string) int {
 
 // startLeftover starts a grandchild, in our group or far from it, and waits
 // until it is ready.
-func startLeftover(until string, far bool) error {
+func startLeftover(until string, far bool, linger time.Duration) error {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(os.Args[0], "helper:print", "-until", until, "-name", "left ", "-tell")
+	cmd := exec.Command(os.Args[0], "helper:print", "-until", until, "-name", "left ", "-tell", "-linger", linger.String())
 	cmd.Stdout, cmd.ExtraFiles = os.Stdout, []*os.File{in}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: far}
 	if err := cmd.Start(); err != nil {

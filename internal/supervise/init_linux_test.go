@@ -2,8 +2,10 @@ package supervise
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,8 +21,8 @@ func init() {
 	helpers["orphans"] = helperOrphans
 }
 
-// helperContainer is PID 1 of a fresh namespace: it mounts /proc and becomes
-// its arguments.
+// helperContainer is PID 1 of a fresh namespace: it mounts /proc, leaves
+// $ZOMBIES zombies and becomes its arguments.
 func helperContainer(args []string) int {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		fmt.Println("make mounts private:", err)
@@ -29,6 +31,13 @@ func helperContainer(args []string) int {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		fmt.Println("mount /proc:", err)
 		return 1
+	}
+	zombies, _ := strconv.Atoi(os.Getenv("ZOMBIES"))
+	for range zombies {
+		if err := exec.Command("true").Start(); err != nil {
+			fmt.Println(err)
+			return 1
+		}
 	}
 	fmt.Println("exec:", unix.Exec(args[0], args, os.Environ()))
 	return 1
@@ -136,12 +145,23 @@ func TestP6NoZombies(t *testing.T) {
 	p.exit(0)
 }
 
+// What ended before the reaper listened is reaped too: there is no SIGCHLD
+// left that could tell it.
+func TestP6NoZombiesFromBefore(t *testing.T) {
+	needNamespace(t)
+	p := container(t, run("-mode init", helper("zombies")...), func(cmd *exec.Cmd) {
+		cmd.Env = append(os.Environ(), "ZOMBIES=3")
+	})
+	p.expect("no zombies")
+	p.exit(0)
+}
+
 // A namespace that shows somebody else's /proc must not confuse the search
 // for leftovers.
 func TestForeignProc(t *testing.T) {
 	needNamespace(t)
-	p := start(t, run("-mode init", helper("print", "-leave", "TERM", "-code", "3")...), inNamespace)
-	p.expect("left ready", "left TERM")
+	p := start(t, run("", helper("print", "-leave", "TERM", "-linger", "300ms", "-code", "3")...), inNamespace)
+	p.expect("left ready", "left TERM", "left done")
 	p.exit(3)
 }
 
@@ -183,6 +203,70 @@ func TestP6InitKilled(t *testing.T) {
 	p.signal(syscall.SIGKILL)
 	p.expect("TERM")
 	p.exit(-1)
+}
+
+// Signals wait until the supervisor can take them; before that they would end
+// it.
+func TestInitHoldsSignalsUntilReady(t *testing.T) {
+	p := start(t, helper("print"))
+	p.expect("ready")
+	in := &initRole{log: slog.New(slog.DiscardHandler), supervisor: p.cmd.Process}
+	in.forward(syscall.SIGUSR1)
+	in.forward(syscall.SIGTERM)
+	if len(in.held) != 2 {
+		t.Errorf("held %v, want USR1 and TERM", in.held)
+	}
+	in.reported(report{kind: reportReady})
+	in.forward(syscall.SIGHUP)
+	if p.exit(0); in.held != nil {
+		t.Errorf("still held: %v", in.held)
+	}
+}
+
+// The kernel tells how a process ended that somebody else reaped.
+func TestExitedStatus(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "ulimit -c 0; kill -SEGV $$")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exitedStatus(cmd.Process); err == nil {
+		t.Error("a status before the end")
+	}
+	if _, err := unix.Wait4(cmd.Process.Pid, nil, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	status, err := exitedStatus(cmd.Process)
+	if kernelBefore(t, 6, 15) {
+		t.Skipf("NOT TESTED: PIDFD_GET_INFO tells no exit status before Linux 6.15: %v", err)
+	}
+	if err != nil || !status.Signaled() || status.Signal() != syscall.SIGSEGV {
+		t.Errorf("status %x, %v, want an end by SEGV", status, err)
+	}
+	_ = cmd.Process.Release()
+}
+
+func kernelBefore(t *testing.T, major, minor int) bool {
+	t.Helper()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	var isMajor, isMinor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &isMajor, &isMinor); err != nil {
+		t.Fatal(err)
+	}
+	return isMajor < major || isMajor == major && isMinor < minor
+}
+
+// The command gets the descriptors that we got, and none of ours.
+func TestDescriptorsReachTheChild(t *testing.T) {
+	list := []string{"sh", "-c", `for f in /proc/$$/fd/*; do echo ${f##*/}; done`}
+	want := start(t, list).exit(0)
+	for _, mode := range []string{"supervise", "exec", "init"} {
+		if got := start(t, run("-mode "+mode, list...)).exit(0); !slices.Equal(got, want) {
+			t.Errorf("%s: descriptors %q, want %q", mode, got, want)
+		}
+	}
 }
 
 // What left its group and session still gets TERM before PID 1 goes.

@@ -114,6 +114,15 @@ func (term *terminal) expect(texts ...string) {
 	}
 }
 
+// expectBoth is expect for two lines whose order is open.
+func (term *terminal) expectBoth(one, other string) {
+	term.t.Helper()
+	term.expect(one)
+	if !strings.Contains(strings.TrimSuffix(term.all, term.seen), other) {
+		term.expect(other)
+	}
+}
+
 func (term *terminal) write(text string) {
 	term.t.Helper()
 	if _, err := term.master.WriteString(text); err != nil {
@@ -246,8 +255,8 @@ func (term *terminal) typeLine(line string) { term.t.Helper(); term.write(line +
 // The foreground job of a job-control shell.
 func TestP5ForegroundJob(t *testing.T) {
 	term := bash(t)
-	term.typeLine(`$HELPER helper:run $HELPER helper:print -until USR1 -code 7`)
-	term.expect("ready")
+	term.typeLine(`$HELPER helper:run $HELPER helper:print -until USR1 -code 7 -front`)
+	term.expect("ready", "in front")
 	term.write(ctrlC)
 	term.expect("INT")
 	term.resize(50)
@@ -351,6 +360,28 @@ func TestP5CtrlZAndFg(t *testing.T) {
 	}
 }
 
+// fg gives a running job the terminal without telling it. The command gets it
+// when it asks.
+func TestP5FgOfARunningJob(t *testing.T) {
+	term := bash(t)
+	term.typeLine(`$HELPER helper:run sh -c 'trap "echo asking; read -r x; echo got \$x; exit 4" USR1; echo begin; while :; do sleep 0.05; done'`)
+	term.expect("begin")
+	term.write(ctrlZ)
+	term.stopped()
+	term.typeLine("bg")
+	term.expect("&", "prompt> ")
+	term.typeLine("fg")
+	term.expect("helper:run")
+	term.signalHelper(syscall.SIGUSR1)
+	term.expect("asking")
+	term.typeLine("hello")
+	term.expect("got hello", "prompt> ")
+	term.typeLine("echo status=$?")
+	term.expect("status=4")
+	term.typeLine("exit 0")
+	term.exit(0)
+}
+
 // A shell with job control as the command keeps its job control.
 func TestP5InteractiveShellAsCommand(t *testing.T) {
 	for _, mode := range []string{"supervise", "init"} {
@@ -379,6 +410,88 @@ func TestP5InteractiveShellAsCommand(t *testing.T) {
 			term.exit(0)
 		})
 	}
+}
+
+func init() { helpers["shell"] = helperShell }
+
+// helperShell runs its arguments as a foreground job and says whether the
+// terminal is that job's whenever it stops or ends. Unlike bash it never takes
+// the terminal, and like zsh it minds whom it belongs to.
+func helperShell(args []string) int {
+	job, err := os.StartProcess(args[0], args, &os.ProcAttr{
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 0},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	for {
+		var status unix.WaitStatus
+		if _, err := unix.Wait4(job.Pid, &status, unix.WUNTRACED, nil); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		whose := "somebody else's"
+		if group, err := foregroundGroup(0); err == nil && group == job.Pid {
+			whose = "the job's"
+		}
+		if status.Stopped() {
+			fmt.Printf("stopped by %s, the terminal is %s\n", signalName(syscall.Signal(status.StopSignal())), whose)
+			_ = job.Signal(syscall.SIGCONT)
+			continue
+		}
+		fmt.Printf("ended, the terminal is %s\n", whose)
+		return status.ExitStatus()
+	}
+}
+
+// Whoever waits for the job finds the terminal with it, not with a group it
+// never heard of.
+func TestP5TerminalIsTakenBack(t *testing.T) {
+	term := onTerminal(t, append(helper("shell"), run("", "sh", "-c", `echo begin; while read -r x; do echo "got $x"; done; exit 4`)...))
+	term.expect("begin")
+	term.write(ctrlZ)
+	term.expect("stopped by TSTP, the terminal is the job's")
+	term.typeLine("hello")
+	term.expect("got hello")
+	term.write("\x04")
+	term.expect("ended, the terminal is the job's")
+	term.exit(4)
+}
+
+func init() { helpers["abandon"] = helperAbandon }
+
+// helperAbandon leaves its arguments behind as a foreground job whose parent,
+// and with it everybody who would continue it, is gone.
+func helperAbandon(args []string) int {
+	_, err := os.StartProcess(args[0], args, &os.ProcAttr{
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 0},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
+// Where nobody would continue us the child must not stay stopped.
+func TestP5CtrlZDoesNotFreezeAnOrphanedJob(t *testing.T) {
+	script := `$HELPER helper:abandon $HELPER helper:run sh -c 'echo begin; while read -r x; do echo "got $x"; done'; echo abandoned; sleep 600`
+	term := onTerminal(t, []string{"sh", "-c", script})
+	term.expectBoth("begin", "abandoned")
+	term.write(ctrlZ)
+	term.typeLine("hello")
+	term.expect("got hello")
+}
+
+// A command that cannot be started leaves the terminal where it was.
+func TestP5TerminalAfterAFailedStart(t *testing.T) {
+	noLine := write(t, t.TempDir()+"/noline", "echo hello\n", 0o755)
+	term := onTerminal(t, append(helper("shell"), run("", noLine)...))
+	term.expect("no #! line", "ended, the terminal is the job's")
+	term.exit(126)
 }
 
 // A pipeline's member shares the group.
