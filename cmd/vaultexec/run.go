@@ -17,51 +17,49 @@ import (
 func run(args, environ []string, stdout io.Writer, stderr *os.File) int {
 	link := supervise.Attach(args[0]) // first of all, see there
 	report := &reporter{stderr: stderr, terminationLog: settings.DefaultTerminationLog}
-	code := perform(args, environ, link, stdout, report)
-	if err := link.Exited(code); err != nil {
+	outcome := perform(args, environ, link, stdout, report)
+	if outcome.Err != nil {
+		outcome.Code = report.fail(outcome.Err)
+	}
+	if err := link.Exited(outcome.Code, outcome.Signal); err != nil {
 		fmt.Fprintf(stderr, "vaultexec: %v\n", err)
 	}
-	return code
+	if outcome.Signal != 0 && link == nil {
+		supervise.Die(outcome.Signal)
+	}
+	return outcome.Code
 }
 
 // perform does what the command line says. link is nil but in a supervisor
 // that an init started.
-func perform(args, environ []string, link *supervise.Link, stdout io.Writer, report *reporter) int {
+func perform(args, environ []string, link *supervise.Link, stdout io.Writer, report *reporter) supervise.Outcome {
 	inv, err := parse(args[1:], environ, stdout)
 	if inv != nil {
 		report.use(inv.settings)
 	}
-	if err != nil {
-		return report.fail(err)
-	}
-	if inv == nil {
-		return int(exitOK)
+	if inv == nil || err != nil {
+		return supervise.Outcome{Err: err}
 	}
 	s := inv.settings
 	planner, err := env.NewPlanner(sources(s, environ))
 	if err != nil {
-		return report.fail(err)
+		return supervise.Outcome{Err: err}
 	}
 	options := superviseOptions(s, report.log)
 	options.Link = link
 	prep := &preparation{settings: s, argv: inv.command, planner: planner, log: report.log}
-	var outcome supervise.Outcome
 	switch {
 	case !s.Supervise(len(planner.Refs()) > 0):
-		outcome = become(prep)
+		return become(prep)
 	case link == nil && needsInit(s):
 		program := supervise.Program{Args: args, Env: environ, Secret: isCredential}
-		outcome = supervise.Init(options, program)
-	default:
-		outcome = superviseChild(prep, options)
-		if outcome.Err == nil && slices.Contains(s.RemapExit.Items, outcome.Code) {
-			outcome.Code = int(exitOK)
-		}
+		return supervise.Init(options, program)
 	}
-	if outcome.Err != nil {
-		return report.fail(outcome.Err)
+	outcome := superviseChild(prep, options)
+	if outcome.Err == nil && slices.Contains(s.RemapExit.Items, outcome.Code) {
+		return supervise.Outcome{Code: int(exitOK)}
 	}
-	return outcome.Code
+	return outcome
 }
 
 // needsInit tells whether this process is to be the init and not the

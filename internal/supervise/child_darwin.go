@@ -32,18 +32,18 @@ func (s *system) poll() []event {
 			events = append(events, event{kind: childStopped, sig: syscall.Signal(status.StopSignal())})
 		default:
 			s.ended = true
-			return append(events, event{kind: childExited, code: exitCode(status)})
+			return append(events, exited(status))
 		}
 	}
 	return events
 }
 
-// exitCode is the shell's status for the child's end.
-func exitCode(status unix.WaitStatus) int {
+// exited is the event for the child's end, with the shell's status for it.
+func exited(status unix.WaitStatus) event {
 	if status.Signaled() {
-		return exitBySignal(status.Signal())
+		return event{kind: childExited, code: exitBySignal(status.Signal()), sig: status.Signal()}
 	}
-	return status.ExitStatus()
+	return event{kind: childExited, code: status.ExitStatus()}
 }
 
 // groupEmpty reports whether nothing is left of the child's group.

@@ -48,7 +48,7 @@ func (s *system) poll() []event {
 			}
 		default:
 			s.ended = true
-			return append(events, event{kind: childExited, code: s.exitCode(info)})
+			return append(events, s.exited(info))
 		}
 	}
 	return events
@@ -72,16 +72,17 @@ func (s *system) wait(options int) (waitInfo, error) {
 	}
 }
 
-// exitCode is the shell's status for the child's end.
-func (s *system) exitCode(info waitInfo) int {
+// exited is the event for the child's end, with the shell's status for it.
+func (s *system) exited(info waitInfo) event {
 	switch info.code {
 	case cldExited:
-		return int(info.status)
+		return event{kind: childExited, code: int(info.status)}
 	case cldKilled, cldDumped:
-		return exitBySignal(syscall.Signal(info.status))
+		sig := syscall.Signal(info.status)
+		return event{kind: childExited, code: exitBySignal(sig), sig: sig}
 	}
 	s.log.Error("the command's exit status is unknown, reporting 137", "si_code", info.code)
-	return exitUnknown
+	return event{kind: childExited, code: exitUnknown}
 }
 
 // groupEmpty reports whether nothing that lives is left of the child's group.

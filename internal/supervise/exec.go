@@ -39,7 +39,7 @@ func (r *Replacer) Run(startc <-chan Start, cancel func()) Outcome {
 	select {
 	case sig := <-r.sigc:
 		cancel()
-		return Outcome{Code: exitBySignal(sig.(syscall.Signal))}
+		return stopped(sig.(syscall.Signal))
 	case start, ok := <-startc:
 		return r.replace(prepared(start, ok))
 	}
@@ -56,11 +56,16 @@ func (r *Replacer) replace(e event) Outcome {
 	signal.Stop(r.sigc)
 	select {
 	case sig := <-r.sigc:
-		return Outcome{Code: exitBySignal(sig.(syscall.Signal))}
+		return stopped(sig.(syscall.Signal))
 	default:
 	}
 	if e.kind == preparationFailed {
 		return failed(e.err)
 	}
 	return failed(newStartError(e.command.Path, unix.Exec(e.command.Path, e.command.Args, e.command.Env)))
+}
+
+// stopped is the outcome of a preparation that sig ended.
+func stopped(sig syscall.Signal) Outcome {
+	return rules{mode: lookAtTerminal().mode()}.outcome(exitBySignal(sig), sig)
 }

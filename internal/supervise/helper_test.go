@@ -91,7 +91,7 @@ func helperRun(args []string) int {
 	}()
 	outcome := run.Run(startc, func() { fmt.Println("cancelled") })
 	code := finish(outcome)
-	if err := link.Exited(code); err != nil {
+	if err := link.Exited(code, outcome.Signal); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	return code

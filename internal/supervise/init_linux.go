@@ -44,7 +44,6 @@ func Init(options Options, program Program) Outcome {
 		sigc:    make(chan os.Signal, signalBuffer),
 		reports: make(chan report),
 		pid1:    os.Getpid() == 1,
-		code:    -1,
 	}
 	in.log = in.options.Log
 	facts := lookAtTerminal()
@@ -70,7 +69,7 @@ func Init(options Options, program Program) Outcome {
 	}
 	// No pid channel, error channel or lock: each of them can block the reaper.
 	go reap.ReapChildren(nil, nil, nil, nil)
-	return Outcome{Code: in.run()}
+	return in.run()
 }
 
 // initRole is the state of an init. Its loop owns all of it.
@@ -88,7 +87,7 @@ type initRole struct {
 	ready      bool             // the supervisor has caught the signals
 	held       []syscall.Signal // what came before that
 	target     int              // the command's pid, negative if it leads a group; 0: not started
-	code       int              // what the supervisor reported; -1: nothing yet
+	outcome    *Outcome         // what the supervisor reported; nil: nothing yet
 }
 
 // startSupervisor starts program with its ends of the two pipes.
@@ -180,8 +179,8 @@ func receive(pipe *os.File, c chan<- report) {
 }
 
 // run forwards signals until the supervisor is gone, sees to what it left, and
-// returns the status to exit with.
-func (in *initRole) run() int {
+// returns how to exit.
+func (in *initRole) run() Outcome {
 	kick := time.NewTimer(reapKick)
 	defer kick.Stop()
 	var leavec <-chan time.Time
@@ -217,7 +216,7 @@ func (in *initRole) reported(r report) {
 	case reportStarted:
 		in.target = int(r.value)
 	case reportExited:
-		in.code = int(r.value)
+		in.outcome = &Outcome{Code: int(r.value & 0xff), Signal: syscall.Signal(r.value >> 8)}
 	}
 }
 
@@ -237,21 +236,32 @@ func (in *initRole) forward(sig syscall.Signal) {
 	}
 }
 
-// supervisorEnded sees to what is left and returns the status to exit with.
-func (in *initRole) supervisorEnded() int {
-	if in.code >= 0 {
+// supervisorEnded sees to what is left and returns how to exit.
+func (in *initRole) supervisorEnded() Outcome {
+	if in.outcome != nil {
 		if in.pid1 {
-			in.sweep(-1, syscall.SIGTERM, drainTimeout)
+			in.sweep(-1, -1, syscall.SIGTERM, drainTimeout)
 		}
-		return in.code
+		return *in.outcome
 	}
 	in.log.Error("the supervising process died without a report, stopping the command",
 		"signal", signalName(in.options.StopSignal), "timeout", in.options.StopTimeout)
-	switch {
-	case in.pid1:
-		in.sweep(-1, in.options.StopSignal, in.options.StopTimeout)
-	case in.target != 0:
-		in.sweep(in.target, in.options.StopSignal, in.options.StopTimeout)
+	in.stopCommand()
+	return Outcome{Code: in.lostStatus()}
+}
+
+// stopCommand does to the command what the supervisor would have done, and as
+// PID 1 to all that is left.
+func (in *initRole) stopCommand() {
+	rest := in.target
+	if in.pid1 {
+		rest = -1
 	}
-	return in.lostStatus()
+	if in.target != 0 {
+		leader := max(in.target, -in.target)
+		in.sweep(in.target, leader, in.options.StopSignal, in.options.StopTimeout)
+	}
+	if rest != 0 {
+		in.sweep(rest, rest, syscall.SIGTERM, drainTimeout)
+	}
 }

@@ -26,6 +26,11 @@ type Outcome struct {
 	// Err it is 126 or 127 for a StartError and 125 for anything else.
 	Code int
 
+	// Signal is INT or QUIT if that is what ended a run on a terminal whose shell
+	// looks on, else 0. Such a shell goes on with its script after a Ctrl-C
+	// unless its child died of the signal itself: see Die.
+	Signal syscall.Signal
+
 	// Err is why the command never ran: a *StartError, or the error of the
 	// preparation as it was given. It is nil if a stop signal was the reason.
 	Err error

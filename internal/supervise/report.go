@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,7 +30,7 @@ type reportKind byte
 const (
 	reportReady   reportKind = 'r' // signals are caught
 	reportStarted reportKind = 's' // value: the child's pid, negative if it leads a group
-	reportExited  reportKind = 'x' // value: the exit status
+	reportExited  reportKind = 'x' // value: the exit status, and Outcome.Signal in the second byte
 )
 
 // report is one message.
@@ -95,13 +96,13 @@ func watch(lifeline *os.File, lostc chan<- struct{}) {
 	close(lostc)
 }
 
-// Exited reports the status to exit with, as the last thing before exiting:
-// the init then ends what is left of the container.
-func (l *Link) Exited(code int) error {
+// Exited reports the status to exit with and Outcome.Signal, as the last thing
+// before exiting: the init then ends what is left of the container.
+func (l *Link) Exited(code int, sig syscall.Signal) error {
 	if l == nil {
 		return nil
 	}
-	if err := (report{reportExited, int32(code)}).write(l.reports); err != nil && !errors.Is(err, unix.EPIPE) {
+	if err := (report{reportExited, int32(code) | int32(sig)<<8}).write(l.reports); err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("report the exit status to the init process: %v", err)
 	}
 	return nil

@@ -37,7 +37,7 @@ const (
 // event is something that happened, with what belongs to it.
 type event struct {
 	kind    eventKind
-	sig     syscall.Signal // signalReceived, childStopped: which
+	sig     syscall.Signal // signalReceived, childStopped, childExited: which; 0: none
 	code    int            // childExited: the exit status, 128+n for signal n
 	err     error          // preparationFailed, startFailed: why
 	command Command        // commandPrepared: what to run
@@ -139,7 +139,7 @@ func (r rules) keepOrEnd(s state, sig syscall.Signal) (state, []action) {
 	_, stop := r.delivered(sig)
 	switch {
 	case stop || sig == syscall.SIGTERM || sig == syscall.SIGINT || sig == syscall.SIGQUIT:
-		return end(Outcome{Code: exitBySignal(sig)}), []action{{verb: cancelPreparation}}
+		return end(r.outcome(exitBySignal(sig), sig)), []action{{verb: cancelPreparation}}
 	case r.mode == foreground && stopsJob(sig):
 		return s, []action{{verb: suspendSelf, sig: sig}}
 	case r.mode != noTerminal && fromTerminal(sig):
@@ -166,7 +166,7 @@ func (r rules) stepAlive(s state, e event, now time.Time) (state, []action) {
 			return state{phase: killing}, []action{{verb: signalChild, sig: syscall.SIGKILL}}
 		}
 	case childExited:
-		return r.drain(s, e.code, now)
+		return r.drain(s, r.outcome(e.code, e.sig), now)
 	}
 	return s, nil
 }
@@ -213,9 +213,9 @@ func (r rules) delivered(sig syscall.Signal) (to syscall.Signal, stop bool) {
 
 // drain turns to what the ended child left behind. In a shared group there is
 // nothing of which we could say that the child left it.
-func (r rules) drain(s state, code int, now time.Time) (state, []action) {
+func (r rules) drain(s state, outcome Outcome, now time.Time) (state, []action) {
 	if r.mode == shared {
-		return end(Outcome{Code: code}), []action{{verb: reapChild}}
+		return end(outcome), []action{{verb: reapChild}}
 	}
 	deadline := now.Add(drainTimeout)
 	switch {
@@ -228,7 +228,7 @@ func (r rules) drain(s state, code int, now time.Time) (state, []action) {
 		phase:    draining,
 		deadline: deadline,
 		lookAt:   now.Add(lookInterval),
-		outcome:  Outcome{Code: code},
+		outcome:  outcome,
 	}
 	return next, append(r.handBack(),
 		action{verb: signalGroup, sig: syscall.SIGTERM}, action{verb: lookAtGroup})
@@ -258,6 +258,15 @@ func (r rules) stepDraining(s state, e event, now time.Time) (state, []action) {
 		}
 	}
 	return s, nil
+}
+
+// outcome is that of a run that ended with code, because of sig if it is not 0.
+func (r rules) outcome(code int, sig syscall.Signal) Outcome {
+	looksOn := r.mode == foreground || r.mode == shared
+	if !looksOn || sig != syscall.SIGINT && sig != syscall.SIGQUIT {
+		sig = 0
+	}
+	return Outcome{Code: code, Signal: sig}
 }
 
 // end is the last state of a run.

@@ -12,13 +12,14 @@ import (
 
 // sweep sends sig to target, as kill(2) counts (-1: every process of the
 // namespace but us), gives it timeout (negative: for ever) and then sends KILL.
-// It returns as soon as nothing is left; zombies count until go-reap has had
-// them. Signals that arrive meanwhile are passed on.
+// It returns as soon as nothing is left of what is awaited, which is target or
+// a part of it; zombies count until go-reap has had them. Signals that arrive
+// meanwhile are passed on.
 //
 // Guard against pid reuse where target is not -1: the supervisor held the
 // command as a zombie or better until it died a moment ago, and a number that
 // is still seen in use every lookInterval was not free in between.
-func (in *initRole) sweep(target int, sig syscall.Signal, timeout time.Duration) {
+func (in *initRole) sweep(target, awaited int, sig syscall.Signal, timeout time.Duration) {
 	if unix.Kill(target, sig) != nil {
 		return // nothing is left, or nothing that we may signal
 	}
@@ -31,7 +32,7 @@ func (in *initRole) sweep(target int, sig syscall.Signal, timeout time.Duration)
 		look := time.NewTimer(interval)
 		select {
 		case <-look.C:
-			if unix.Kill(target, 0) != nil {
+			if unix.Kill(awaited, 0) != nil {
 				return
 			}
 			interval = min(2*interval, lookInterval)
