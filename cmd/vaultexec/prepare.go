@@ -21,8 +21,24 @@ type preparation struct {
 	planner  *env.Planner
 	log      *slog.Logger
 
+	caughtc <-chan struct{} // closed when the signals are caught
+
 	written *env.Written  // the files; nil until they are there
 	donec   chan struct{} // closed when run has ended
+}
+
+// beside runs the preparation in a goroutine, which ends soon after cancel and
+// then closes p.donec. Nothing that takes time begins before caughtc is closed.
+func (p *preparation) beside(caughtc <-chan struct{}) (<-chan supervise.Start, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	startc := make(chan supervise.Start, 1)
+	p.caughtc, p.donec = caughtc, make(chan struct{})
+	go func() {
+		defer close(p.donec)
+		command, err := p.run(ctx)
+		startc <- supervise.Start{Command: command, Err: err}
+	}()
+	return startc, cancel
 }
 
 // run does it, within the startup timeout, and returns the command that is
@@ -57,13 +73,14 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 func (p *preparation) fetch(ctx context.Context) (map[ref.Source]secret.Fields, error) {
 	refs := p.planner.Refs()
 	if len(refs) == 0 {
-		return nil, nil
+		return nil, nil // nothing takes time: whoever starts the command waits for caughtc
 	}
 	client, err := fetch.New(fetchConfig(p.settings, p.log))
 	if err != nil {
 		return nil, err
 	}
 	forgetCredentials(p.log)
+	<-p.caughtc
 	if err := client.Login(ctx); err != nil {
 		return nil, err
 	}

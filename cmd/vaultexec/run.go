@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,8 +15,9 @@ import (
 // the command. It returns the exit status.
 func run(args, environ []string, stdout io.Writer, stderr *os.File) int {
 	link := supervise.Attach(args[0]) // first of all, see there
+	stops := supervise.CatchStops()
 	report := &reporter{stderr: stderr, terminationLog: settings.DefaultTerminationLog}
-	outcome := perform(args, environ, link, stdout, report)
+	outcome := perform(args, environ, link, stops, stdout, report)
 	if outcome.Err != nil {
 		outcome.Code = report.fail(outcome.Err)
 	}
@@ -32,7 +32,7 @@ func run(args, environ []string, stdout io.Writer, stderr *os.File) int {
 
 // perform does what the command line says. link is nil but in a supervisor
 // that an init started.
-func perform(args, environ []string, link *supervise.Link, stdout io.Writer, report *reporter) supervise.Outcome {
+func perform(args, environ []string, link *supervise.Link, stops *supervise.Stops, stdout io.Writer, report *reporter) supervise.Outcome {
 	inv, err := parse(args[1:], environ, stdout)
 	if inv != nil {
 		report.use(inv.settings)
@@ -50,12 +50,12 @@ func perform(args, environ []string, link *supervise.Link, stdout io.Writer, rep
 	prep := &preparation{settings: s, argv: inv.command, planner: planner, log: report.log}
 	switch {
 	case !s.Supervise(len(planner.Refs()) > 0):
-		return become(prep)
+		return become(stops, prep)
 	case link == nil && needsInit(s):
 		program := supervise.Program{Args: args, Env: environ, Secret: isCredential}
-		return supervise.Init(options, program)
+		return supervise.Init(stops, options, program)
 	}
-	outcome := superviseChild(prep, options)
+	outcome := superviseChild(stops, prep, options)
 	if outcome.Err == nil && slices.Contains(s.RemapExit.Items, outcome.Code) {
 		return supervise.Outcome{Code: int(exitOK)}
 	}
@@ -70,34 +70,19 @@ func needsInit(s *settings.Settings) bool {
 
 // become prepares the command and replaces this process with it; it returns
 // only if that failed.
-func become(prep *preparation) supervise.Outcome {
-	replacer := supervise.CatchStops()
-	startc, cancel := prepareBeside(prep)
+func become(stops *supervise.Stops, prep *preparation) supervise.Outcome {
+	startc, cancel := prep.beside(stops.Caught())
 	defer cancel()
-	return replacer.Run(startc, cancel)
+	return stops.Become(startc, cancel)
 }
 
 // superviseChild prepares the command and runs it as a child, to its end.
-func superviseChild(prep *preparation, options supervise.Options) supervise.Outcome {
-	supervisor := supervise.Catch(options)
-	startc, cancel := prepareBeside(prep)
+func superviseChild(stops *supervise.Stops, prep *preparation, options supervise.Options) supervise.Outcome {
+	supervisor := supervise.Catch(stops, options)
+	startc, cancel := prep.beside(supervisor.Caught())
 	outcome := supervisor.Run(startc, cancel)
 	cancel()
 	<-prep.donec // it may have been writing files
 	prep.remove()
 	return outcome
-}
-
-// prepareBeside runs the preparation in a goroutine, which ends soon after
-// cancel and then closes prep.donec.
-func prepareBeside(prep *preparation) (<-chan supervise.Start, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	startc := make(chan supervise.Start, 1)
-	prep.donec = make(chan struct{})
-	go func() {
-		defer close(prep.donec)
-		command, err := prep.run(ctx)
-		startc <- supervise.Start{Command: command, Err: err}
-	}()
-	return startc, cancel
 }

@@ -2,10 +2,10 @@
 // passes signals on to it, gives back its exit status, and is an init where
 // one is needed. It knows nothing of Vault or of secrets.
 //
-// There are three entrances:
+// It begins with [CatchStops]. Then there are three entrances:
 //
 //   - [Catch] and [Supervisor.Run] supervise a child.
-//   - [CatchStops] and [Replacer.Run] replace the process with the command.
+//   - [Stops.Become] replaces the process with the command.
 //   - [Init] is the init role: it starts this program again as the supervisor
 //     (which finds out with [Attach]), reaps orphans and waits for nobody.
 //
@@ -37,6 +37,7 @@
 // The loop in loop.go owns all state and runs on the caller's goroutine. Beside
 // it there are only:
 //
+//   - those that catch signals at the start, for which Run, Become and Init wait;
 //   - the Go runtime's own signal goroutine, which fills the channels;
 //   - under an init, one that reads the lifeline and closes a channel at its
 //     end; it lives as long as the process, since the init outlives it or its

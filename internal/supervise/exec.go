@@ -9,39 +9,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stopSignals end a process that is about to become the command. HUP is among
-// them because as PID 1 it would end a Go program with status 2.
+// stopSignals end a Go program that has not caught them, as PID 1 with status
+// 2; so they are caught first, whatever the process will do.
 var stopSignals = []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP}
 
-// Replacer has caught the stop signals and can turn this process into the
-// command. Every other signal keeps the disposition it had.
-type Replacer struct {
-	stops []syscall.Signal // those of stopSignals that are caught
-	sigc  chan os.Signal
+// Stops are the signals that end a process before its command runs. Every other
+// signal keeps the disposition it had.
+type Stops struct {
+	signals []syscall.Signal // those of stopSignals that are caught
+	sigc    chan os.Signal
+	caughtc chan struct{} // closed when they are
 }
 
-// CatchStops is Catch for a process that will be replaced by the command.
-func CatchStops() *Replacer {
-	r := &Replacer{
-		stops: slices.DeleteFunc(slices.Clone(stopSignals), isIgnored),
-		sigc:  make(chan os.Signal, signalBuffer),
+// CatchStops catches them, beside whatever the caller does next: each costs
+// some 40 us. Call it first of all.
+func CatchStops() *Stops {
+	s := &Stops{
+		signals: slices.DeleteFunc(slices.Clone(stopSignals), isIgnored),
+		sigc:    make(chan os.Signal, signalBuffer),
+		caughtc: make(chan struct{}),
 	}
-	catch(r.sigc, r.stops)
-	return r
+	go func() {
+		defer close(s.caughtc)
+		catch(s.sigc, s.signals)
+	}()
+	return s
 }
 
-// Run waits for the preparation to send its one Start on startc and becomes
+// Caught is closed when the signals are caught; nothing that can take time
+// should begin before that.
+func (s *Stops) Caught() <-chan struct{} { return s.caughtc }
+
+// Become waits for the preparation to send its one Start on startc and becomes
 // that command, keeping the pid. It returns only if that did not happen: a
 // stop signal that comes first calls cancel and returns at once with 128+n; a
 // Start that failed or a command that cannot be executed is in Err. The
 // process should exit then, because its stop signals are no longer caught.
-func (r *Replacer) Run(startc <-chan Start, cancel func()) Outcome {
+func (s *Stops) Become(startc <-chan Start, cancel func()) Outcome {
+	<-s.caughtc
 	select {
-	case sig := <-r.sigc:
+	case sig := <-s.sigc:
 		cancel()
 		return stopped(sig.(syscall.Signal))
 	case start, ok := <-startc:
-		return r.replace(prepared(start, ok))
+		return s.replace(prepared(start, ok))
 	}
 }
 
@@ -51,11 +62,11 @@ func (r *Replacer) Run(startc <-chan Start, cancel func()) Outcome {
 // the kernel gets the signals back (from here on a TERM ends the process by
 // itself, or makes the execve fail), then what had been caught before that is
 // looked for (signal.Stop waits until the runtime has delivered all of it).
-func (r *Replacer) replace(e event) Outcome {
-	defaultDispositions(r.stops)
-	signal.Stop(r.sigc)
+func (s *Stops) replace(e event) Outcome {
+	defaultDispositions(s.signals)
+	signal.Stop(s.sigc)
 	select {
-	case sig := <-r.sigc:
+	case sig := <-s.sigc:
 		return stopped(sig.(syscall.Signal))
 	default:
 	}

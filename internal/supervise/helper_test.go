@@ -71,25 +71,24 @@ func helperRun(args []string) int {
 		options.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if *mode == "init" && link == nil {
-		return finish(Init(options, Program{Args: os.Args, Env: os.Environ()}))
+		return finish(Init(CatchStops(), options, Program{Args: os.Args, Env: os.Environ()}))
 	}
-	var run interface {
-		Run(<-chan Start, func()) Outcome
-	}
-	if *mode == "exec" {
-		run = CatchStops()
-	} else {
-		run = Catch(options)
+	stops := CatchStops()
+	run, caughtc := stops.Become, stops.Caught()
+	if *mode != "exec" {
+		s := Catch(stops, options)
+		run, caughtc = s.Run, s.Caught()
 	}
 	startc := make(chan Start, 1)
 	go func() {
+		<-caughtc
 		if *hold {
 			fmt.Println("preparing")
 			_, _ = io.ReadAll(os.NewFile(3, "hold"))
 		}
 		startc <- prepare(flags.Args(), *fail, *huge)
 	}()
-	outcome := run.Run(startc, func() { fmt.Println("cancelled") })
+	outcome := run(startc, func() { fmt.Println("cancelled") })
 	code := finish(outcome)
 	if err := link.Exited(code, outcome.Signal); err != nil {
 		fmt.Fprintln(os.Stderr, err)

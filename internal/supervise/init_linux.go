@@ -38,10 +38,10 @@ const (
 // As PID 1 it adopts by nature, and all that is left when it returns will be
 // killed by the kernel; otherwise it makes itself a child subreaper. Of options
 // StopSignal, StopTimeout, Rewrite (which signals to catch) and Log are used.
-func Init(options Options, program Program) Outcome {
+func Init(stops *Stops, options Options, program Program) Outcome {
 	in := &initRole{
 		options: options.withDefaults(),
-		sigc:    make(chan os.Signal, signalBuffer),
+		sigc:    stops.sigc,
 		reports: make(chan report),
 		pid1:    os.Getpid() == 1,
 	}
@@ -50,14 +50,21 @@ func Init(options Options, program Program) Outcome {
 	if in.mode = facts.mode(); in.mode == foreground {
 		in.mode = shared // init, supervisor and command are one job of the shell's
 	}
-	catch(in.sigc, toCatch(in.mode, options.Rewrite))
-	discardPipe()
+	caughtc := make(chan struct{})
+	go func() { // beside the start of the supervisor, which takes longer
+		defer close(caughtc)
+		<-stops.caughtc
+		catch(in.sigc, toCatch(in.mode, options.Rewrite))
+		discardPipe()
+	}()
 	if !in.pid1 {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			in.log.Warn("orphans cannot be adopted", "error", err)
 		}
 	}
-	if err := in.startSupervisor(program, facts.descriptor); err != nil {
+	err := in.startSupervisor(program, facts.descriptor)
+	<-caughtc
+	if err != nil {
 		return failed(fmt.Errorf("start the supervisor process: %w", err))
 	}
 	if err := ScrubEnviron(program.Secret); err != nil {

@@ -5,6 +5,6 @@ package supervise
 import "errors"
 
 // Init is the init role, which only Linux has.
-func Init(Options, Program) Outcome {
+func Init(*Stops, Options, Program) Outcome {
 	return failed(errors.New("the init role needs Linux: use --init never"))
 }

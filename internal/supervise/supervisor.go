@@ -59,31 +59,42 @@ type Supervisor struct {
 	facts   terminalFacts
 	sigc    chan os.Signal
 	childc  chan os.Signal
+	caughtc chan struct{} // closed when all signals are caught
 }
 
-// Catch registers for every signal that the child may be sent and returns the
-// Supervisor that will send them. Call it before anything that can take time:
-// until then a TERM ends the process like that of any Go program. The signals
-// stay caught after Run, so that a late TERM cannot cut the clean-up short.
-func Catch(options Options) *Supervisor {
+// Catch registers, beside whatever the caller does next, for every signal that
+// the child may be sent, and returns the Supervisor that will send them. What
+// stops caught already is the first of it. The signals stay caught after Run,
+// so that a late TERM cannot cut the clean-up short.
+func Catch(stops *Stops, options Options) *Supervisor {
 	s := &Supervisor{
 		options: options.withDefaults(),
-		sigc:    make(chan os.Signal, signalBuffer),
+		facts:   lookAtTerminal(),
+		sigc:    stops.sigc,
 		childc:  make(chan os.Signal, 1),
+		caughtc: make(chan struct{}),
 	}
-	s.facts = lookAtTerminal()
-	catch(s.sigc, toCatch(s.facts.mode(), options.Rewrite))
-	signal.Notify(s.childc, syscall.SIGCHLD)
-	discardPipe()
-	s.options.Link.ready()
+	go func() {
+		defer close(s.caughtc)
+		<-stops.caughtc
+		catch(s.sigc, toCatch(s.facts.mode(), options.Rewrite))
+		signal.Notify(s.childc, syscall.SIGCHLD)
+		discardPipe()
+		s.options.Link.ready()
+	}()
 	return s
 }
+
+// Caught is closed when all signals are caught; nothing that can take time
+// should begin before that.
+func (s *Supervisor) Caught() <-chan struct{} { return s.caughtc }
 
 // Run waits for the preparation to send its one Start on startc, runs that
 // command to its end and returns how it ended. A TERM, INT or QUIT that comes
 // first calls cancel and returns at once, without waiting for startc (give it a
 // buffer of one); no child starts then, even if one was ready.
 func (s *Supervisor) Run(startc <-chan Start, cancel func()) Outcome {
+	<-s.caughtc
 	mode := s.facts.mode()
 	log := s.options.Log
 	log.Debug("supervising", "terminal", mode.String())
