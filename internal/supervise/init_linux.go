@@ -62,6 +62,9 @@ func Init(stops *Stops, options Options, program Program) Outcome {
 			in.log.Warn("orphans cannot be adopted", "error", err)
 		}
 	}
+	if in.mode == session {
+		<-caughtc // giving up the terminal needs HUP and CONT
+	}
 	err := in.startSupervisor(program, facts.descriptor)
 	<-caughtc
 	if err != nil {

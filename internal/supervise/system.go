@@ -23,7 +23,7 @@ type system struct {
 	target Target
 	link   *Link
 	log    *slog.Logger
-	sigc   chan<- os.Signal // where signals are caught
+	sigc   chan os.Signal // where signals are caught
 	cancel func()
 
 	child *os.Process // nil before the start

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,21 +60,61 @@ func setForegroundGroup(fd, group int) error {
 	return err
 }
 
+// handoverTimeout bounds the wait for two signals that the kernel has already
+// sent; delivering them takes microseconds.
+const handoverTimeout = time.Second
+
 // giveUpTerminal makes the session that this process leads one without a
 // terminal, so that a session of the child can take it. The kernel sends HUP
-// and CONT to the foreground group for that (tty_ioctl(4), TIOCNOTTY), which
-// is us or, under an init, nobody: they are ignored for that moment and not
-// counted afterwards, so that no real one is mistaken for them. Nothing may be
-// started meanwhile, because ignoring is inherited; signals that were ignored
-// before stay so.
-func giveUpTerminal(fd int, sigc chan<- os.Signal) error {
+// and CONT to the foreground group for that (tty_ioctl(4), TIOCNOTTY). If that
+// is us, one of each is waited for and taken off sigc, where both must be
+// caught already; nothing may be started before. Ignoring them meanwhile would
+// not do: the kernel queues even an ignored signal while the main thread blocks
+// it, as Go's threads do for moments, and the Go runtime dies of one that is
+// delivered while signal.Ignore is at work.
+func giveUpTerminal(fd int, sigc chan os.Signal) error {
+	group, err := foregroundGroup(fd)
+	expected := err == nil && group == unix.Getpgrp()
+	arrivedc := make(map[syscall.Signal]chan os.Signal)
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGCONT} {
-		if !isIgnored(sig) {
-			signal.Ignore(sig)
-			defer signal.Notify(sigc, sig)
+		if expected && !isIgnored(sig) {
+			arrivedc[sig] = make(chan os.Signal, 1)
+			signal.Notify(arrivedc[sig], sig)
 		}
 	}
-	return unix.IoctlSetInt(fd, unix.TIOCNOTTY, 0)
+	err = unix.IoctlSetInt(fd, unix.TIOCNOTTY, 0)
+	timeout := time.NewTimer(handoverTimeout)
+	defer timeout.Stop()
+	for sig, c := range arrivedc {
+		if err == nil {
+			select {
+			case <-c:
+			case <-timeout.C:
+			}
+		}
+		// When Stop returns, what c was sent has been sent to sigc too.
+		signal.Stop(c)
+		if err == nil {
+			takeOff(sigc, sig)
+		}
+	}
+	return err
+}
+
+// takeOff takes one sig out of what waits in sigc.
+func takeOff(sigc chan os.Signal, sig os.Signal) {
+	taken := false
+	for range len(sigc) {
+		waiting := <-sigc
+		if !taken && waiting == sig {
+			taken = true
+			continue
+		}
+		select {
+		case sigc <- waiting:
+		default: // others filled it meanwhile; the kernel drops the excess too
+		}
+	}
 }
 
 // orphaned reports whether nobody would continue this process if it stopped:
