@@ -37,7 +37,7 @@ func TestP6SupervisorIsKilledAndChildIsDeaf(t *testing.T) {
 		child := r.childPid(p)
 		killed(t, r.supervisor())
 		r.waitLine("deaf")
-		r.wait().exited(137).says("not stopped in time, sending KILL")
+		r.wait().exited(137).says("not stopped in time, sent KILL")
 		r.waitGone(child)
 	})
 }

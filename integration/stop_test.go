@@ -193,7 +193,7 @@ func TestP4KillAfterStopTimeout(t *testing.T) {
 		begin := time.Now()
 		r.signal(syscall.SIGTERM)
 		r.signal(syscall.SIGTERM)
-		res := r.wait().exited(137).says("not stopped in time, sending KILL")
+		res := r.wait().exited(137).says("not stopped in time, sent KILL")
 		if took := time.Since(begin); took < 300*time.Millisecond || took > 15*time.Second {
 			t.Errorf("it was killed after %v, with a stop timeout of 300ms\n%s", took, res.stderr)
 		}

@@ -18,8 +18,8 @@ const (
 	// before that would stay a zombie until somebody else ends.
 	reapKick = 100 * time.Millisecond
 
-	// reapAgain is when it is asked for again, in case the kick itself came
-	// too early. One cheap wake-up.
+	// reapAgain is when it is asked for again, and again after that, in case
+	// one came too early or was lost. It is the init's only wake-up.
 	reapAgain = time.Minute
 
 	// leaveTimeout is how long a supervisor that has reported may take to
@@ -64,6 +64,9 @@ func Init(stops *Stops, options Options, program Program) Outcome {
 	}
 	if in.mode == session {
 		<-caughtc // giving up the terminal needs HUP and CONT
+	}
+	if in.mode == session {
+		<-caughtc // giving up the terminal sends us two of them
 	}
 	err := in.startSupervisor(program, facts.descriptor)
 	<-caughtc
@@ -254,24 +257,24 @@ func (in *initRole) supervisorEnded() Outcome {
 		}
 		return *in.outcome
 	}
-	in.log.Error("the supervising process died without a report, stopping the command",
+	in.log.Warn("the supervising process died without a report, stopping the command",
 		"signal", signalName(in.options.StopSignal), "timeout", in.options.StopTimeout)
 	in.stopCommand()
-	return Outcome{Code: in.lostStatus()}
+	return failed(&LostError{code: in.lostStatus()})
 }
 
 // stopCommand does to the command what the supervisor would have done, and as
 // PID 1 to all that is left.
 func (in *initRole) stopCommand() {
-	rest := in.target
-	if in.pid1 {
-		rest = -1
-	}
+	left := false
 	if in.target != 0 {
 		leader := max(in.target, -in.target)
-		in.sweep(in.target, leader, in.options.StopSignal, in.options.StopTimeout)
+		left = in.sweep(in.target, leader, in.options.StopSignal, in.options.StopTimeout)
 	}
-	if rest != 0 {
-		in.sweep(rest, rest, syscall.SIGTERM, drainTimeout)
+	switch {
+	case in.pid1:
+		in.sweep(-1, -1, syscall.SIGTERM, drainTimeout)
+	case left:
+		in.sweep(in.target, in.target, syscall.SIGTERM, drainTimeout)
 	}
 }

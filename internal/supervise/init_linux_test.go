@@ -191,7 +191,7 @@ func TestP6SupervisorKilled(t *testing.T) {
 			p.signal(syscall.SIGTERM)
 			p.expect("TERM")
 			p.exit(137)
-			p.logs("sending KILL")
+			p.logs("sent KILL")
 		})
 	}
 }

@@ -107,10 +107,10 @@ func (l *loop) happened(e event) {
 			l.log.Debug("supervisor state changed", "from", before.String(), "to", next.phase.String())
 		}
 		for _, a := range actions {
-			if e.kind == timeElapsed && a.sig == syscall.SIGKILL {
-				l.log.Warn("not stopped in time, sending KILL", "state", before.String())
-			}
 			events = append(events, l.hands.perform(a)...)
+			if e.kind == timeElapsed && a.sig == syscall.SIGKILL {
+				l.log.Warn("not stopped in time, sent KILL", "state", before.String())
+			}
 		}
 	}
 }

@@ -82,7 +82,7 @@ func TestLoopStopsAnObedientChild(t *testing.T) {
 		time.Sleep(time.Minute)
 		sigc <- syscall.SIGTERM
 	})
-	if outcome != (Outcome{}) {
+	if outcome != (Outcome{Ran: true}) {
 		t.Errorf("outcome %+v, want exit 0", outcome)
 	}
 	expect(t, did, []string{"0s startChild", "1m0s signalChild(TERM)", "1m2s signalGroup(TERM)", "1m2s lookAtGroup", "1m2s reapChild"})

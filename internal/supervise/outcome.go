@@ -31,8 +31,12 @@ type Outcome struct {
 	// unless its child died of the signal itself: see Die.
 	Signal syscall.Signal
 
+	// Ran tells that the command ran, to the end that Code speaks of.
+	Ran bool
+
 	// Err is why the command never ran: a *StartError, or the error of the
-	// preparation as it was given. It is nil if a stop signal was the reason.
+	// preparation as it was given; nil if a stop signal was the reason. Of an
+	// init it is a *LostError if its supervisor died.
 	Err error
 }
 
@@ -51,8 +55,23 @@ func exitBySignal(sig syscall.Signal) int { return 128 + int(sig) }
 
 // failed is the outcome of a run whose command never ran.
 func failed(err error) Outcome {
-	if start, ok := errors.AsType[*StartError](err); ok {
-		return Outcome{Code: start.Code(), Err: err}
+	if coded := (interface{ Code() int })(nil); errors.As(err, &coded) {
+		return Outcome{Code: coded.Code(), Err: err}
 	}
 	return Outcome{Code: exitOwnFailure, Err: err}
 }
+
+// LostError is the death of a supervisor that has not told its init how the
+// command ended.
+type LostError struct{ code int }
+
+func (e *LostError) Error() string {
+	return "the supervising process died (killed, or out of memory?), the command was stopped and its status is lost"
+}
+
+// Code is the status to exit with: 128+n if signal n ended the supervisor and
+// the kernel tells, else 137.
+func (e *LostError) Code() int { return e.code }
+
+// Class is the kind of failure, for reports.
+func (*LostError) Class() string { return "supervisor_lost" }

@@ -76,6 +76,8 @@ func Attach(argv0 string) *Link {
 	if !isPipe(reports) || !isPipe(lifeline) {
 		return nil // somebody else's idea of a program name
 	}
+	// Started through /proc/self/exe it would be called exe in ps and top.
+	_ = os.WriteFile("/proc/self/comm", []byte("vaultexec"), 0) // best effort
 	l := &Link{
 		reports: os.NewFile(uintptr(reports), "report pipe"),
 		lostc:   make(chan struct{}),

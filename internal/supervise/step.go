@@ -166,7 +166,9 @@ func (r rules) stepAlive(s state, e event, now time.Time) (state, []action) {
 			return state{phase: killing}, []action{{verb: signalChild, sig: syscall.SIGKILL}}
 		}
 	case childExited:
-		return r.drain(s, r.outcome(e.code, e.sig), now)
+		outcome := r.outcome(e.code, e.sig)
+		outcome.Ran = true
+		return r.drain(s, outcome, now)
 	}
 	return s, nil
 }

@@ -14,14 +14,14 @@ import (
 // namespace but us), gives it timeout (negative: for ever) and then sends KILL.
 // It returns as soon as nothing is left of what is awaited, which is target or
 // a part of it; zombies count until go-reap has had them. Signals that arrive
-// meanwhile are passed on.
+// meanwhile are passed on. It tells whether something is left of target.
 //
 // Guard against pid reuse where target is not -1: the supervisor held the
 // command as a zombie or better until it died a moment ago, and a number that
 // is still seen in use every lookInterval was not free in between.
-func (in *initRole) sweep(target, awaited int, sig syscall.Signal, timeout time.Duration) {
+func (in *initRole) sweep(target, awaited int, sig syscall.Signal, timeout time.Duration) (left bool) {
 	if unix.Kill(target, sig) != nil {
-		return // nothing is left, or nothing that we may signal
+		return false // nothing is left, or nothing that we may signal
 	}
 	var deadlinec <-chan time.Time
 	if timeout >= 0 {
@@ -33,8 +33,10 @@ func (in *initRole) sweep(target, awaited int, sig syscall.Signal, timeout time.
 		select {
 		case <-look.C:
 			if unix.Kill(awaited, 0) != nil {
-				return
+				return awaited != target && unix.Kill(target, 0) == nil
 			}
+			// go-reap may have missed the last one: see reapKick.
+			_ = unix.Kill(os.Getpid(), unix.SIGCHLD) // a process may always signal itself
 			interval = min(2*interval, lookInterval)
 		case received := <-in.sigc:
 			sig := received.(syscall.Signal)
@@ -43,9 +45,9 @@ func (in *initRole) sweep(target, awaited int, sig syscall.Signal, timeout time.
 			}
 			_ = unix.Kill(target, sig) // it may just have ended
 		case <-deadlinec:
-			in.log.Warn("not stopped in time, sending KILL")
 			_ = unix.Kill(target, unix.SIGKILL) // it may just have ended
-			return
+			in.log.Warn("not stopped in time, sent KILL")
+			return false
 		}
 		look.Stop()
 	}
