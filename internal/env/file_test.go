@@ -141,7 +141,7 @@ func TestPlannerErrors(t *testing.T) {
 			"--file /a: the name does not tell the format of a whole secret: add format=json, yaml, dotenv, export or properties, end the name in .json, .yaml, .yml, .env, .sh or .properties, or take one value with #KEY",
 			"--file /b.txt: the name does not tell the format of a whole secret: add format=json, yaml, dotenv, export or properties, end the name in .json, .yaml, .yml, .env, .sh or .properties, or take one value with #KEY",
 			"--file /c: format=raw writes one value: add #KEY, or use format=json, yaml, dotenv, export or properties",
-			"--file /d: format=ymal is none of raw, json, yaml, dotenv, export, properties",
+			"--file /d: format=ymal is none of raw, json, yaml, dotenv, export, properties: did you mean yaml?",
 		}},
 		{"modes and owners", nil, []string{"--file /a=kv/a?mode=u%2Br#k", "--file /b=kv/a?mode=1777#k", "--file /c=kv/a?mode=0646#k", "--file /d=kv/a?mode=08&owner=nobody-here#k",
 			"--file /e=kv/a?owner=0:nobody-here#k", "--file /f=kv/a?owner=0:#k", "--file /g=kv/a?owner=4294967295#k"}, ClassConfig, []string{

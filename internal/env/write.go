@@ -73,8 +73,12 @@ func tempName() string { return ".vaultexec-" + rand.Text() }
 // stage writes the file under a temporary name. Also on an error, what it
 // returns has to be discarded and its parent closed, unless it is nil.
 func (w *Written) stage(f PlannedFile) (*staged, error) {
-	if info, err := os.Stat(f.Dest); err == nil && info.IsDir() {
+	switch info, err := os.Stat(f.Dest); {
+	case err != nil: // writing will tell
+	case info.IsDir():
 		return nil, syscall.EISDIR
+	case !info.Mode().IsRegular():
+		return nil, errSpecial
 	}
 	dir, base := filepath.Dir(f.Dest), filepath.Base(f.Dest)
 	if err := w.makeDirs(dir, f.UID, f.GID); err != nil {
@@ -229,7 +233,9 @@ func (w *Written) Remove() error {
 	var rep report
 	for _, f := range w.files {
 		info, err := os.Lstat(f.dest)
-		if err == nil && os.SameFile(info, f.info) {
+		// The time too: a file system may give a new file the number of one
+		// that the command removed.
+		if err == nil && os.SameFile(info, f.info) && info.ModTime().Equal(f.info.ModTime()) {
 			err = os.Remove(f.dest)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {

@@ -179,6 +179,12 @@ func TestP11RefusedWritesChangeNothing(t *testing.T) {
 		{"a link to a directory", "/bad", "it is a directory: name a file in it", func(t *testing.T, dir string) error {
 			return os.Symlink(".", dir+"/bad")
 		}},
+		{"a FIFO", "/bad", "it is a device, a pipe or a socket, which a file would replace: choose another place", func(t *testing.T, dir string) error {
+			return syscall.Mkfifo(dir+"/bad", 0o600)
+		}},
+		{"a link to a device", "/bad", "it is a device, a pipe or a socket, which a file would replace: choose another place", func(t *testing.T, dir string) error {
+			return os.Symlink("/dev/null", dir+"/bad")
+		}},
 		{"below a file", "/bad/f", "something in the path of DIR/bad is a file, not a directory: choose another place", func(t *testing.T, dir string) error {
 			return os.WriteFile(dir+"/bad", nil, 0o644)
 		}},

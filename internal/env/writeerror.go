@@ -12,6 +12,10 @@ import (
 // which the kernel has no number of its own.
 var errDangling = errors.New("dangling symbolic link")
 
+// errSpecial is a destination that must not be replaced by a file: /dev/null
+// would be gone for everybody.
+var errSpecial = errors.New("not a regular file")
+
 // writeFinding says what the file system refused, and what to do. The name of
 // the temporary file, on which it happened, means nothing to the user. changed
 // are the files that were replaced before it and could not be brought back.
@@ -31,6 +35,8 @@ func whyNot(dir string, err error) string {
 	switch {
 	case errors.Is(err, errOwner):
 		return "the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner="
+	case errors.Is(err, errSpecial):
+		return "it is a device, a pipe or a socket, which a file would replace: choose another place"
 	case errors.Is(err, errDangling):
 		return "a symbolic link in the path of " + dir + " leads nowhere: make what it points to"
 	}
