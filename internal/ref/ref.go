@@ -181,6 +181,9 @@ func (r *Ref) setPath(escaped string) error {
 }
 
 func (r *Ref) setKey(text string, present bool) error {
+	if strings.Contains(text, "?") {
+		return errors.New("parameters stand before the #, as in PATH?PARAM=VALUE#KEY; a ? in a key is written %3F")
+	}
 	escaped, version, versioned := strings.Cut(text, "#")
 	if strings.Contains(escaped, "${") {
 		return errors.New("a template in place of the key (${...}) is not supported")
