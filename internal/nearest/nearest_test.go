@@ -19,7 +19,7 @@ func TestTo(t *testing.T) {
 		{"", []string{"a"}, nil},
 		{"db.user name", []string{"DB_USER_NAME"}, []string{"DB_USER_NAME"}},
 		{"ab", []string{"ac"}, nil},
-		{"abcd", []string{"bcd", "abcde", "acbd"}, []string{"abcde", "bcd"}},
+		{"abcd", []string{"bcd", "abcde", "acbd"}, []string{"abcde", "acbd", "bcd"}},
 		{"optional", []string{"only", "version"}, nil},
 		{"abc", []string{"abd", "abe", "abf", "abc"}, []string{"abc", "abd", "abe"}},
 	}
@@ -31,7 +31,8 @@ func TestTo(t *testing.T) {
 }
 
 // TestDistance holds it against the definition: nothing but equal texts is 0
-// apart, the way back is as long, and no detour is shorter.
+// apart and the way back is as long. (A detour may be shorter: each byte is
+// touched once, so a swap cannot be followed by an insertion into it.)
 func TestDistance(t *testing.T) {
 	words := []string{"", "a", "b", "ab", "ba", "abc", "acb", "kitten", "sitting", "\xff", "é"}
 	for _, a := range words {
@@ -40,12 +41,10 @@ func TestDistance(t *testing.T) {
 			if (d == 0) != (a == b) || d != distance(b, a) || d > max(len(a), len(b)) {
 				t.Errorf("distance(%q, %q) = %d, back %d", a, b, d, distance(b, a))
 			}
-			for _, c := range words {
-				if distance(a, c) > d+distance(b, c) {
-					t.Errorf("from %q to %q it is shorter over %q", a, c, b)
-				}
-			}
 		}
+	}
+	if d := distance("exce", "exec"); d != 1 {
+		t.Errorf("two neighbours swapped are %d apart, want 1", d)
 	}
 	if d := distance("kitten", "sitting"); d != 3 {
 		t.Errorf("kitten is %d from sitting, want 3", d)
