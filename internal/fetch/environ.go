@@ -29,13 +29,15 @@ func checkAddress(vault *api.Config) error {
 	return configError(name + " is not an address: write http://HOST[:PORT], https://HOST[:PORT] or unix:///PATH")
 }
 
-// displayAddress is the address for messages, without a password.
+// displayAddress is the address for messages, without what may be a credential:
+// user information and query.
 func displayAddress(vault *api.Config) string {
 	u, err := url.Parse(vault.Address) // NewClient has put the one it uses here
 	if err != nil {
 		panic("BUG: an address that checkAddress passed does not parse")
 	}
-	return u.Redacted()
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }
 
 // variable is one VAULT_* variable that the api package can choke on, and how

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vaultexec/internal/nearest"
+	"vaultexec/internal/ref"
 )
 
 // Kind is what became of a reference that could not be resolved.
@@ -135,9 +136,9 @@ func (f Finding) what() string {
 	case Destroyed:
 		return f.Path + " is destroyed"
 	case KeyMissing:
-		return fmt.Sprintf("no key %s in %s", f.Key, f.Path)
+		return fmt.Sprintf("no key %s in %s", ref.Escape(f.Key), f.Path)
 	case KeyNull:
-		return fmt.Sprintf("key %s is null in %s", f.Key, f.Path)
+		return fmt.Sprintf("key %s is null in %s", ref.Escape(f.Key), f.Path)
 	}
 	return f.Reason // Impossible, Unreadable
 }
@@ -161,13 +162,13 @@ func (f Finding) advice() string {
 	case f.Kind == Deleted:
 		advice = append(advice, "vault kv undelete brings it back")
 	case len(f.Near) > 0:
-		advice = append(advice, "did you mean "+strings.Join(f.Near, " or ")+"?")
+		advice = append(advice, "did you mean "+ref.Escape(strings.Join(f.Near, " or "))+"?")
 	case len(f.Others) > 0:
 		where := "beside it there is "
 		if f.Kind == KeyMissing {
 			where = "its keys are "
 		}
-		advice = append(advice, where+strings.Join(f.Others, ", "))
+		advice = append(advice, where+ref.Escape(strings.Join(f.Others, ", ")))
 	}
 	if f.excused {
 		advice = append(advice, "optional and default excuse what is missing, and this may not be")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -73,10 +74,12 @@ func exchangeJWT(ctx context.Context, client *api.Client, role, mount, jwt strin
 // readJWT reads the service account token. What is wrong with the file now
 // will be wrong with it later: Kubernetes mounts it before it starts anything.
 func (c *Client) readJWT() (string, error) {
-	text, err := os.ReadFile(c.jwtPath)
+	text, err := readSmall(c.jwtPath)
 	if err != nil {
 		var path *fs.PathError
-		errors.As(err, &path)
+		if !errors.As(err, &path) {
+			return "", configError(fmt.Sprintf("the service account token %s cannot be read: %v", c.jwtPath, err))
+		}
 		hint := ""
 		if errors.Is(err, fs.ErrNotExist) {
 			hint = "; outside of a pod use VAULT_TOKEN or vault login, inside check automountServiceAccountToken or set --jwt-path"
@@ -89,6 +92,23 @@ func (c *Client) readJWT() (string, error) {
 	}
 	c.keepSecret(jwt)
 	return jwt, nil
+}
+
+// maxJWT is more than any token that a server takes in a header.
+const maxJWT = 1 << 20
+
+// readSmall reads a file that may be anything, a device without end too.
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxJWT+1))
+	if err == nil && len(text) > maxJWT {
+		err = errors.New("it is longer than any token")
+	}
+	return text, err
 }
 
 // loginRefused puts a final answer to a login into words. Vault tells the

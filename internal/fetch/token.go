@@ -69,7 +69,7 @@ func runHelper(ctx context.Context, path string) (string, error) {
 	var stdout bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, "get")
 	cmd.Stdout = &stdout
-	cmd.WaitDelay = time.Second // for what the helper left behind with our pipe
+	cmd.WaitDelay = 100 * time.Millisecond // for what the helper left behind with our pipe
 	err := cmd.Run()
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
