@@ -2,7 +2,10 @@ package settings
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 
 	"vaultexec/internal/nearest"
 )
@@ -25,12 +28,12 @@ func (s *Settings) Check() error {
 	return &Error{strings.Join(problems, "\n")}
 }
 
-// AuthMethods are the values of --auth.
-var AuthMethods = []string{"kubernetes", "token"}
+// authMethods are the values of --auth.
+var authMethods = []string{"kubernetes", "token"}
 
 func (s *Settings) checkLogin(bad func(string, ...any)) {
 	if s.Auth != "" {
-		if err := choose(s.Auth, AuthMethods...); err != nil {
+		if err := choose(s.Auth, authMethods...); err != nil {
 			bad("%s: %v", s.Origin("auth"), err)
 			return
 		}
@@ -66,10 +69,11 @@ func (s *Settings) checkRanges(bad func(string, ...any)) {
 	if s.Concurrency < 1 {
 		bad("%s: must be at least 1", s.Origin("concurrency"))
 	}
-	seen := map[any]bool{}
+	seen := map[syscall.Signal]bool{}
 	for _, r := range s.RewriteSignal.Items {
 		if seen[r.From] {
-			bad("%s: one signal is rewritten twice", s.Origin("rewrite-signal"))
+			from := Signal(r.From)
+			bad("%s: %s is rewritten twice", s.Origin("rewrite-signal"), &from)
 		}
 		seen[r.From] = true
 	}
@@ -80,14 +84,22 @@ func (s *Settings) checkRanges(bad func(string, ...any)) {
 var childOnly = []string{"init", "stop-signal", "stop-timeout", "forward", "rewrite-signal", "remap-exit"}
 
 func (s *Settings) checkChild(bad func(string, ...any)) {
+	if s.Init == InitAlways && runtime.GOOS != "linux" {
+		bad("%s: the init role needs Linux", s.Origin("init"))
+	}
 	if s.Mode != ModeExec {
 		return
 	}
-	for _, name := range childOnly {
-		if s.IsSet(name) && (name != "init" || s.Init == InitAlways) {
-			bad("%s: needs vaultexec to stay as the parent, but %s says exec: leave out one of them", s.Origin(name), s.Origin("mode"))
-		}
+	for _, name := range s.ofChild() {
+		bad("%s: needs vaultexec to stay as the parent, but %s says exec: leave out one of them", s.Origin(name), s.Origin("mode"))
 	}
+}
+
+// ofChild are the settings of childOnly that are given and ask for a child.
+func (s *Settings) ofChild() []string {
+	return slices.DeleteFunc(slices.Clone(childOnly), func(name string) bool {
+		return !s.IsSet(name) || name == "init" && s.Init != InitAlways
+	})
 }
 
 // Supervise tells whether the command is to be run as a child. reads tells
@@ -99,12 +111,7 @@ func (s *Settings) Supervise(reads bool) bool {
 	case ModeSupervise:
 		return true
 	}
-	for _, name := range childOnly {
-		if s.IsSet(name) && (name != "init" || s.Init == InitAlways) {
-			return true
-		}
-	}
-	return len(s.File.Items) > 0 || reads && !s.Once
+	return len(s.ofChild()) > 0 || len(s.File.Items) > 0 || reads && !s.Once
 }
 
 // UnknownFlag is the error for a flag that there is not, with what was meant.

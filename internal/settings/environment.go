@@ -43,14 +43,14 @@ func settingNames(environ []string, flags *pflag.FlagSet) (map[string]string, er
 	var all []string
 	flags.VisitAll(func(f *pflag.Flag) {
 		known[EnvName(f.Name)] = f.Name
-		all = append(all, EnvName(f.Name))
+		all = append(all, strings.TrimPrefix(EnvName(f.Name), prefix+"_"))
 	})
 	names := map[string]string{}
 	var unknown []string
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		switch flag, ok := known[name]; {
-		case !strings.HasPrefix(name, prefix+"_"):
+		case !strings.HasPrefix(name, prefix+"_"), isServiceLink(name):
 		case !ok:
 			unknown = append(unknown, name)
 		case value == "":
@@ -66,11 +66,18 @@ func settingNames(environ []string, flags *pflag.FlagSet) (map[string]string, er
 	}
 	slices.Sort(unknown)
 	for i, name := range unknown {
-		if near := nearest.To(name, all); len(near) > 0 {
-			unknown[i] += " (did you mean " + near[0] + "?)"
+		if near := nearest.To(strings.TrimPrefix(name, prefix+"_"), all); len(near) > 0 {
+			unknown[i] += " (did you mean " + prefix + "_" + near[0] + "?)"
 		}
 	}
 	return names, &Error{"there is no such setting: " + strings.Join(unknown, ", ")}
+}
+
+// isServiceLink tells the variables that Kubernetes gives every pod beside a
+// Service called vaultexec (enableServiceLinks).
+func isServiceLink(name string) bool {
+	rest := strings.TrimPrefix(name, prefix+"_")
+	return strings.HasPrefix(rest, "SERVICE_") || rest == "PORT" || strings.HasPrefix(rest, "PORT_")
 }
 
 // reason says why a value is refused in the words that its flag has for it.
@@ -95,7 +102,11 @@ func reason(flags *pflag.FlagSet, parse *envconfig.ParseError) error {
 
 // NoteFlags remembers which flags were given. Call it after they were parsed.
 func (s *Settings) NoteFlags(flags *pflag.FlagSet) {
-	flags.Visit(func(f *pflag.Flag) { s.origins[f.Name] = "--" + f.Name })
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			s.origins[f.Name] = "--" + f.Name
+		}
+	})
 }
 
 // Error is a setting that cannot be, or cannot be beside another. Its class in
