@@ -22,8 +22,8 @@ type invocation struct {
 
 // parse reads the command line and the VAULTEXEC_* variables. It returns nil
 // without an error where the line asked for help or the version, which parse
-// has printed. With an error it returns the invocation if the flags are right
-// by themselves: they may say where the error is to be written.
+// has printed. With an error it returns the invocation too, as far as it was
+// understood: it may say where the error is to be written.
 func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 	inv := &invocation{settings: settings.Default()}
 	groups := inv.settings.Groups()
@@ -43,7 +43,7 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 	root := rootCommand(run, groups)
 	verbs := []*cobra.Command{
 		{Use: "run [flags] -- COMMAND [ARG...]", Short: "run COMMAND with secrets (the verb may be left out)", RunE: run},
-		{Use: "version", Short: "print the version", Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { printVersion(stdout) }},
+		{Use: "version", Short: "print the version", Args: noWords, Run: func(*cobra.Command, []string) { fmt.Fprintln(stdout, versionLine()) }},
 	}
 	root.AddCommand(verbs...)
 	for _, cmd := range []*cobra.Command{root, verbs[0]} {
@@ -54,8 +54,9 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	err := root.Execute()
-	if !ran {
-		return nil, err
+	inv.settings.NoteFlags(flags)
+	if err == nil && !ran {
+		return nil, nil
 	}
 	return inv, err
 }
@@ -68,8 +69,9 @@ func rootCommand(run func(*cobra.Command, []string) error, groups []settings.Gro
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Version:           versionLine(),
 	}
-	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd.OutOrStdout(), groups) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err, groups) })
 	return root
@@ -77,7 +79,7 @@ func rootCommand(run func(*cobra.Command, []string) error, groups []settings.Gro
 
 // accept checks the command line once the flags are in the settings.
 func (inv *invocation) accept(cmd *cobra.Command, words []string, environErr error) error {
-	inv.settings.NoteFlags(cmd.Flags())
+	inv.settings.NoteFlags(cmd.Flags()) // now: Check names them
 	switch dash := cmd.ArgsLenAtDash(); {
 	case dash < 0 && len(words) > 0 || dash > 0:
 		return wordsError(words)
@@ -91,6 +93,14 @@ func (inv *invocation) accept(cmd *cobra.Command, words []string, environErr err
 	return inv.settings.Check()
 }
 
-func printVersion(w io.Writer) {
-	fmt.Fprintf(w, "vaultexec %s %s/%s %s\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
+// noWords refuses what follows a verb that takes nothing.
+func noWords(cmd *cobra.Command, words []string) error {
+	if len(words) > 0 {
+		return &usageError{fmt.Sprintf("vaultexec %s takes nothing more, and there is %q", cmd.Name(), words[0])}
+	}
+	return nil
+}
+
+func versionLine() string {
+	return fmt.Sprintf("vaultexec %s %s/%s %s", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }

@@ -70,7 +70,7 @@ func printHelp(w io.Writer, groups []settings.Group) {
 
 // printFlag writes a flag, its meaning, and its environment name below it.
 func printFlag(w io.Writer, f *pflag.Flag) {
-	const indent, width = 28, 80
+	const indent, width = 31, 80
 	head := "  --" + f.Name
 	if f.Value.Type() != "bool" {
 		head += " " + f.Value.Type()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"vaultexec/internal/settings"
@@ -19,9 +20,22 @@ func newLogger(s *settings.Settings, stderr *os.File) *slog.Logger {
 	text := s.LogFormat == settings.LogText ||
 		s.LogFormat == settings.LogAuto && term.IsTerminal(int(stderr.Fd()))
 	if text {
-		return slog.New(&textHandler{w: stderr, mu: new(sync.Mutex), level: s.LogLevel.Level})
+		return slog.New(&textHandler{w: lossy{stderr}, mu: new(sync.Mutex), level: s.LogLevel.Level})
 	}
-	return slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: s.LogLevel.Level}))
+	return slog.New(slog.NewJSONHandler(lossy{stderr}, &slog.HandlerOptions{Level: s.LogLevel.Level}))
+}
+
+// lossy drops what would have to wait: whoever reads the log may have stopped
+// reading, and neither a stop nor a KILL must wait for him. A pipe is ready
+// while it has room for PIPE_BUF bytes (pipe(7)).
+type lossy struct{ f *os.File }
+
+func (w lossy) Write(line []byte) (int, error) {
+	ready := []unix.PollFd{{Fd: int32(w.f.Fd()), Events: unix.POLLOUT}}
+	if n, err := unix.Poll(ready, 0); err == nil && n == 0 {
+		return len(line), nil
+	}
+	return w.f.Write(line)
 }
 
 // textHandler writes a line for a person: the program's name, the level if it
@@ -44,7 +58,7 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	message, class := r.Message, ""
 	var attrs strings.Builder
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "class" {
+		if a.Key == "class" && r.Level == slog.LevelError {
 			class = a.Value.String() + ": "
 		} else {
 			writeAttr(&attrs, a)

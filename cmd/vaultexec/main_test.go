@@ -3,11 +3,20 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vaultexec/internal/fetch/fetchtest"
 )
 
 // asVaultexec makes the test binary be vaultexec; it is no VAULTEXEC_ name,
@@ -82,7 +91,10 @@ func TestP12CommandLine(t *testing.T) {
 				"  --remap-exit: needs vaultexec to stay as the parent, but --mode says exec: leave out one of them\n"},
 		{"kubernetes without role", nil, []string{"--auth", "kubernetes", "--", "true"}, "vaultexec: config: --auth: the kubernetes login needs a role, set --role\n"},
 		{"unknown auth", nil, []string{"--auth", "kubernets", "--", "true"}, "vaultexec: config: --auth: \"kubernets\" is not one of kubernetes, token: did you mean kubernetes?\n"},
-		{"rewritten twice", nil, []string{"--rewrite-signal", "HUP:USR1", "--rewrite-signal", "HUP:USR2", "--", "true"}, "vaultexec: config: --rewrite-signal: one signal is rewritten twice\n"},
+		{"rewritten twice", nil, []string{"--rewrite-signal", "HUP:USR1", "--rewrite-signal", "HUP:USR2", "--", "true"}, "vaultexec: config: --rewrite-signal: HUP is rewritten twice\n"},
+		{"parameter behind the key", nil, []string{"--env", "A=kv/app#password?default=canary", "--", "true"}, "vaultexec: usage: --env A: parameters stand before the #, as in PATH?PARAM=VALUE#KEY; a ? in a key is written %3F\n"},
+		{"word behind version", nil, []string{"version", "extra"}, "vaultexec: usage: vaultexec version takes nothing more, and there is \"extra\"\n"},
+		{"startup timeout", []string{"VAULT_ADDR=http://127.0.0.1:1"}, []string{"--startup-timeout", "1ns", "--", "true"}, "vaultexec: timeout: --startup-timeout: not ready after 1ns: give it more, or look at what took so long with --log-level debug\n"},
 		{"status", nil, []string{"--remap-exit", "256", "--", "true"}, "vaultexec: usage: --remap-exit: an exit status is a number from 0 to 255\n"},
 	}
 	for _, tt := range tests {
@@ -149,6 +161,118 @@ func TestRemapExit(t *testing.T) {
 	}
 }
 
+// A status is mapped only if it is the command's: here there was none.
+func TestRemapExitNotWithoutCommand(t *testing.T) {
+	cmd := start(t, silentVault(t), "--remap-exit", "143", "--secret", "kv/app", "--", "true")
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 143 {
+		t.Errorf("exit status %d, want 143", code)
+	}
+}
+
+// Whoever reads the log may stop reading: nothing may wait for him.
+func TestP4StalledLogReader(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		want int
+	}{
+		{"before the start", []string{"--secret", "kv/app", "--", "true"}, 143},
+		{"before the start, exec mode", []string{"--mode", "exec", "--secret", "kv/app", "--", "true"}, 143},
+		{"a child that ignores TERM", []string{"--stop-timeout", "100ms", "--mode", "supervise", "--", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"}, 137},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd := start(t, silentVault(t), append([]string{"--log-level", "debug"}, tt.args...)...)
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			timer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+			defer timer.Stop()
+			_ = cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code != tt.want {
+				t.Errorf("exit status %d, want %d", code, tt.want)
+			}
+		})
+	}
+}
+
+// silentVault accepts and never answers. A connection tells that vaultexec has
+// come so far.
+func silentVault(t *testing.T) net.Listener {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	return listener
+}
+
+// start runs vaultexec with a standard error that is full and that nobody
+// reads, and waits until it talks to Vault or its command says that it is
+// ready.
+func start(t *testing.T, vault net.Listener, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, stdoutEnd, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, stderrEnd, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stdout.Close(); stderr.Close(); stderrEnd.Close() })
+	fill(t, stderrEnd)
+	cmd := exec.Command(self, args...)
+	cmd.Env = []string{asVaultexec + "=1", "PATH=" + os.Getenv("PATH"), "VAULT_TOKEN=t", "VAULT_ADDR=http://" + vault.Addr().String()}
+	cmd.Stdout, cmd.Stderr = stdoutEnd, stderrEnd
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stdoutEnd.Close()
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	reached := make(chan struct{}, 2)
+	go func() {
+		if c, err := vault.Accept(); err == nil {
+			reached <- struct{}{}
+			_, _ = io.Copy(io.Discard, c)
+		}
+	}()
+	go func() {
+		if _, err := stdout.Read(make([]byte, 1)); err == nil {
+			reached <- struct{}{}
+		}
+	}()
+	<-reached
+	return cmd
+}
+
+// fill writes to a pipe until there is no room.
+func fill(t *testing.T, pipe *os.File) {
+	t.Helper()
+	fd := int(pipe.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := unix.Write(fd, make([]byte, 1)); err == unix.EAGAIN {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestArgumentsPassThrough(t *testing.T) {
 	words := []string{"", "a b", "$HOME", "--help", "--", "*", "'", "\"", "\\", "\n", "\xff\xfe"}
 	for _, mode := range []string{"exec", "supervise"} {
@@ -163,6 +287,34 @@ func TestP7OwnSettingsAreNotInherited(t *testing.T) {
 	got := vaultexec(t, []string{"VAULT_TOKEN=canary-token", "VAULT_ADDR=http://127.0.0.1:1", "VAULTEXEC_MODE=supervise", "PLAIN=1"}, "--", "env")
 	if want := "PATH=" + os.Getenv("PATH") + "\nPLAIN=1\n"; got != (result{0, want, ""}) {
 		t.Errorf("%+v, want %q", got, want)
+	}
+}
+
+// What is fetched in vain is not left behind: neither files, where the command
+// cannot take them over, nor the token, where there is nothing to fetch.
+func TestNothingIsLeftBehind(t *testing.T) {
+	vault := fetchtest.New(t)
+	vault.MountKV("kv/", 2)
+	vault.Put("kv/app", `{"password": "canary"}`)
+	vault.Allow("token", "*", "read")
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad")
+	if err := os.WriteFile(bad, []byte("#!/no/such/interpreter\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []string{"exec", "supervise"} {
+		got := vaultexec(t, []string{"VAULT_ADDR=" + vault.URL, "VAULT_TOKEN=token"},
+			"--mode", mode, "--file", dir+"/new/secret=kv/app#password", "--", bad)
+		if _, err := os.Stat(dir + "/new"); got.code != 127 || !os.IsNotExist(err) {
+			t.Errorf("%s: %+v, and the file's directory: %v", mode, got, err)
+		}
+	}
+	if runtime.GOOS != "linux" {
+		return // no /proc
+	}
+	got := vaultexec(t, []string{"VAULT_TOKEN=canary", "VAULT_HEADERS=canary"}, "--mode", "supervise", "--", "sh", "-c", "cat /proc/$PPID/environ")
+	if got.code != 0 || !strings.Contains(got.stdout, "VAULT_TOKEN=") || strings.Contains(got.stdout, "canary") {
+		t.Errorf("environment of vaultexec: %+v", got)
 	}
 }
 
@@ -191,12 +343,20 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("%q: %+v", args, got)
 		}
 		for line := range strings.Lines(got.stdout) {
+			if head, _, found := strings.Cut(strings.TrimPrefix(line, "  "), "  "); strings.HasPrefix(line, "  --") && (!found || strings.Count(head, " ") > 1) {
+				t.Errorf("%q: a flag runs into its text: %s", args, line)
+			}
 			if len(line) > 81 {
 				t.Errorf("%q: a line is wider than 80 columns: %s", args, line)
 			}
 		}
 	}
-	if got := vaultexec(t, nil, "version"); got.code != 0 || !strings.HasPrefix(got.stdout, "vaultexec ") {
-		t.Errorf("version: %+v", got)
+	for _, args := range [][]string{{"version"}, {"--version"}} {
+		if got := vaultexec(t, nil, args...); got.code != 0 || !strings.HasPrefix(got.stdout, "vaultexec ") {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+	if got := vaultexec(t, []string{"VAULTEXEC_SERVICE_HOST=10.0.0.1", "VAULTEXEC_PORT=tcp://10.0.0.1:80", "VAULTEXEC_PORT_80_TCP=x"}, "--", "true"); got != (result{}) {
+		t.Errorf("beside a Kubernetes Service called vaultexec: %+v", got)
 	}
 }

@@ -1,13 +1,14 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -25,14 +26,18 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 func (*usageError) Class() string   { return "usage" }
 
+// timeoutError is a startup timeout that no other failure explains.
+type timeoutError struct{ timeout time.Duration }
+
+func (e *timeoutError) Error() string {
+	return fmt.Sprintf("--startup-timeout: not ready after %s: give it more, or look at what took so long with --log-level debug", e.timeout)
+}
+func (*timeoutError) Class() string { return "timeout" }
+
 // classOf sorts a failure for whoever reads it by machine.
 func classOf(err error) string {
-	var classed interface{ Class() string }
-	switch {
-	case errors.As(err, &classed):
+	if classed := (interface{ Class() string })(nil); errors.As(err, &classed) {
 		return classed.Class()
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
 	}
 	return "internal"
 }
@@ -60,10 +65,10 @@ func (r *reporter) fail(err error) int {
 	if r.log != nil {
 		r.log.Error(text, "class", class)
 	} else {
-		fmt.Fprint(r.stderr, lines)
+		fmt.Fprint(lossy{r.stderr}, lines)
 	}
 	if err := r.terminate(lines); err != nil {
-		fmt.Fprintf(r.stderr, "vaultexec: the termination log cannot be written: %v\n", err)
+		fmt.Fprintf(lossy{r.stderr}, "vaultexec: the termination log cannot be written: %v\n", err)
 	}
 	return int(exitFor(err))
 }
@@ -79,7 +84,7 @@ func (r *reporter) terminate(text string) error {
 	if r.terminationLog == "" {
 		return nil
 	}
-	flags := os.O_WRONLY | os.O_TRUNC
+	flags := os.O_WRONLY | os.O_TRUNC | syscall.O_NONBLOCK // a pipe that nobody reads must not stop us
 	if r.explicit {
 		flags |= os.O_CREATE
 	}
@@ -120,6 +125,9 @@ func flagError(err error, groups []settings.Group) error {
 	case errors.As(err, &missing):
 		return &usageError{"--" + missing.GetSpecifiedName() + ": needs a value"}
 	case errors.As(err, &unknown):
+		if short := unknown.GetSpecifiedShortnames(); short != "" {
+			return &usageError{"-" + short + ": there is no such flag, vaultexec --help has them all"}
+		}
 		return settings.UnknownFlag(unknown.GetSpecifiedName(), groups)
 	}
 	return &usageError{err.Error()}

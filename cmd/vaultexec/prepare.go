@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
+	"sync"
+	"time"
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
@@ -22,21 +25,47 @@ type preparation struct {
 	log      *slog.Logger
 
 	caughtc <-chan struct{} // closed when the signals are caught
+	donec   chan struct{}   // closed when run has ended
+	written *env.Written    // the files; nil until they are there
 
-	written *env.Written  // the files; nil until they are there
-	donec   chan struct{} // closed when run has ended
+	mu    sync.Mutex
+	files fileStage
 }
 
-// beside runs the preparation in a goroutine, which ends soon after cancel and
-// then closes p.donec. Nothing that takes time begins before caughtc is closed.
+// fileStage tells whether there can be files to remove.
+type fileStage int
+
+const (
+	filesPlanned  fileStage = iota // none is there yet
+	filesBegun                     // run writes them, or has written them
+	filesUnwanted                  // none may be written any more
+)
+
+// overtime is what a preparation has beyond its timeout to say why it took so
+// long. One that is stuck in a system call, in a file on a file system that
+// does not answer, never does.
+const overtime = time.Second
+
+// beside runs the preparation in a goroutine, which ends soon after cancel
+// unless it is stuck. Nothing that takes time begins before caughtc is closed.
 func (p *preparation) beside(caughtc <-chan struct{}) (<-chan supervise.Start, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	startc := make(chan supervise.Start, 1)
+	send := func(s supervise.Start) {
+		select {
+		case startc <- s:
+		default: // the other one was first
+		}
+	}
+	late := time.AfterFunc(p.settings.StartupTimeout+overtime, func() {
+		send(supervise.Start{Err: &timeoutError{p.settings.StartupTimeout}})
+	})
 	p.caughtc, p.donec = caughtc, make(chan struct{})
 	go func() {
 		defer close(p.donec)
 		command, err := p.run(ctx)
-		startc <- supervise.Start{Command: command, Err: err}
+		late.Stop()
+		send(supervise.Start{Command: command, Err: err})
 	}()
 	return startc, cancel
 }
@@ -61,8 +90,13 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 	if err := env.CheckLimits(p.argv, plan.Environ, env.SystemLimits()); err != nil {
 		return supervise.Command{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return supervise.Command{}, err
+	if ctx.Err() == context.DeadlineExceeded {
+		return supervise.Command{}, &timeoutError{p.settings.StartupTimeout}
+	} else if ctx.Err() != nil {
+		return supervise.Command{}, ctx.Err()
+	}
+	if !p.moveTo(filesBegun) {
+		return supervise.Command{}, context.Canceled
 	}
 	p.written, err = env.Write(plan.Files)
 	return supervise.Command{Path: path, Args: p.argv, Env: plan.Environ}, err
@@ -73,6 +107,7 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 func (p *preparation) fetch(ctx context.Context) (map[ref.Source]secret.Fields, error) {
 	refs := p.planner.Refs()
 	if len(refs) == 0 {
+		forgetCredentials(p.log)
 		return nil, nil // nothing takes time: whoever starts the command waits for caughtc
 	}
 	client, err := fetch.New(fetchConfig(p.settings, p.log))
@@ -87,8 +122,32 @@ func (p *preparation) fetch(ctx context.Context) (map[ref.Source]secret.Fields, 
 	return client.Fetch(ctx, refs)
 }
 
+// removeTimeout is what a preparation that was cancelled has to finish writing
+// a file; on a file system that hangs it would never.
+const removeTimeout = 5 * time.Second
+
+// moveTo takes the next stage; it tells whether that was still possible.
+func (p *preparation) moveTo(stage fileStage) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.files != filesPlanned {
+		return false
+	}
+	p.files = stage
+	return true
+}
+
 // remove takes the files away again, once the command has ended.
 func (p *preparation) remove() {
+	if p.moveTo(filesUnwanted) {
+		return
+	}
+	select {
+	case <-p.donec:
+	case <-time.After(removeTimeout):
+		p.log.Warn("files may be left behind: the file system that they are on does not answer")
+		return
+	}
 	if p.written == nil {
 		return
 	}
@@ -97,13 +156,15 @@ func (p *preparation) remove() {
 	}
 }
 
-// isCredential names the variables that let their reader into Vault.
-func isCredential(name string) bool { return name == "VAULT_TOKEN" || name == "VAULT_MFA" }
+// credentials are the variables that let their reader into Vault.
+var credentials = []string{"VAULT_TOKEN", "VAULT_MFA", "VAULT_HEADERS"}
+
+func isCredential(name string) bool { return slices.Contains(credentials, name) }
 
 // forgetCredentials wipes them from this process's environment, the one in
 // /proc included, once the client has read them.
 func forgetCredentials(log *slog.Logger) {
-	if os.Getenv("VAULT_TOKEN") == "" && os.Getenv("VAULT_MFA") == "" {
+	if !slices.ContainsFunc(credentials, func(name string) bool { return os.Getenv(name) != "" }) {
 		return
 	}
 	if err := supervise.ScrubEnviron(isCredential); err != nil {

@@ -56,7 +56,7 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 		return supervise.Init(stops, options, program)
 	}
 	outcome := superviseChild(stops, prep, options)
-	if outcome.Err == nil && slices.Contains(s.RemapExit.Items, outcome.Code) {
+	if outcome.Ran && slices.Contains(s.RemapExit.Items, outcome.Code) {
 		return supervise.Outcome{Code: int(exitOK)}
 	}
 	return outcome
@@ -72,8 +72,10 @@ func needsInit(s *settings.Settings) bool {
 // only if that failed.
 func become(stops *supervise.Stops, prep *preparation) supervise.Outcome {
 	startc, cancel := prep.beside(stops.Caught())
-	defer cancel()
-	return stops.Become(startc, cancel)
+	outcome := stops.Become(startc, cancel)
+	cancel()
+	prep.remove() // the command has not taken them over
+	return outcome
 }
 
 // superviseChild prepares the command and runs it as a child, to its end.
@@ -82,7 +84,6 @@ func superviseChild(stops *supervise.Stops, prep *preparation, options supervise
 	startc, cancel := prep.beside(supervisor.Caught())
 	outcome := supervisor.Run(startc, cancel)
 	cancel()
-	<-prep.donec // it may have been writing files
 	prep.remove()
 	return outcome
 }
