@@ -2,6 +2,7 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD  = CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 FUZZTIME ?= 10s
+RACE     = $(if $(shell command -v $$(go env CC)),-race,$(info no C compiler: testing without the race detector))
 
 .PHONY: help build test unit lint integration demo bench fuzz clean
 help: ## list the targets
@@ -13,14 +14,14 @@ build: ## build bin/vaultexec, static
 test: lint unit integration ## run every test (builds the real servers the first time)
 
 unit: ## run the tests that need no server, with the race detector
-	go test -race ./...
+	go test $(RACE) ./...
 
 lint: ## gofmt, vet (Linux, macOS), staticcheck, govulncheck, tidy
 	.ci/lint
 
 integration: ## test the binary against a real Vault and a real kube-apiserver
 	go -C integration run ./prepare
-	go -C integration test -race -timeout 40m ./...
+	go -C integration test $(RACE) -timeout 40m ./...
 
 demo: ## the main job, with a real Vault and a real service account
 	go -C integration run ./demo
