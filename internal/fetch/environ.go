@@ -37,6 +37,9 @@ func displayAddress(vault *api.Config) string {
 		panic("BUG: an address that checkAddress passed does not parse")
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	if os.Getenv(api.EnvVaultAddress) == "" && vault.AgentAddress == "" {
+		return u.String() + " (VAULT_ADDR is not set)"
+	}
 	return u.String()
 }
 

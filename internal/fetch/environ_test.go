@@ -67,15 +67,15 @@ func TestEnvironmentIsUsed(t *testing.T) {
 		ns      string
 		timeout time.Duration
 	}{
-		{"defaults", nil, Config{}, "https://127.0.0.1:8200", "", 10 * time.Second},
+		{"defaults", nil, Config{}, "https://127.0.0.1:8200 (VAULT_ADDR is not set)", "", 10 * time.Second},
 		{"address", map[string]string{"VAULT_ADDR": "http://vault.test"}, Config{}, "http://vault.test", "", 10 * time.Second},
 		{"password in the address", map[string]string{"VAULT_ADDR": "http://u:" + canary + "@h"}, Config{}, "http://h", "", 10 * time.Second},
 		{"agent before address", map[string]string{"VAULT_ADDR": "http://vault.test", "VAULT_AGENT_ADDR": "http://agent.test"}, Config{}, "http://agent.test", "", 10 * time.Second},
-		{"namespace", map[string]string{"VAULT_NAMESPACE": "team/a/"}, Config{}, "https://127.0.0.1:8200", "team/a", 10 * time.Second},
-		{"explicit namespace", map[string]string{"VAULT_NAMESPACE": "team"}, Config{Namespace: "other/"}, "https://127.0.0.1:8200", "other", 10 * time.Second},
-		{"timeout", map[string]string{"VAULT_CLIENT_TIMEOUT": "7"}, Config{}, "https://127.0.0.1:8200", "", 7 * time.Second},
-		{"explicit timeout", map[string]string{"VAULT_CLIENT_TIMEOUT": "7s"}, Config{RequestTimeout: 3 * time.Second}, "https://127.0.0.1:8200", "", 3 * time.Second},
-		{"zero timeout, as for the vault command", map[string]string{"VAULT_CLIENT_TIMEOUT": "0"}, Config{}, "https://127.0.0.1:8200", "", time.Minute},
+		{"namespace", map[string]string{"VAULT_NAMESPACE": "team/a/"}, Config{}, "https://127.0.0.1:8200 (VAULT_ADDR is not set)", "team/a", 10 * time.Second},
+		{"explicit namespace", map[string]string{"VAULT_NAMESPACE": "team"}, Config{Namespace: "other/"}, "https://127.0.0.1:8200 (VAULT_ADDR is not set)", "other", 10 * time.Second},
+		{"timeout", map[string]string{"VAULT_CLIENT_TIMEOUT": "7"}, Config{}, "https://127.0.0.1:8200 (VAULT_ADDR is not set)", "", 7 * time.Second},
+		{"explicit timeout", map[string]string{"VAULT_CLIENT_TIMEOUT": "7s"}, Config{RequestTimeout: 3 * time.Second}, "https://127.0.0.1:8200 (VAULT_ADDR is not set)", "", 3 * time.Second},
+		{"zero timeout, as for the vault command", map[string]string{"VAULT_CLIENT_TIMEOUT": "0"}, Config{}, "https://127.0.0.1:8200 (VAULT_ADDR is not set)", "", time.Minute},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
