@@ -38,7 +38,19 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == childWord {
 		os.Exit(beChild(os.Args[2], os.Args[3], os.Args[4:]))
 	}
+	heedSignals()
 	os.Exit(runTests(m))
+}
+
+// heedSignals makes what these tests start begin without ignored signals, also
+// where the tests themselves were started by nohup or something like it: what
+// is caught is not inherited.
+func heedSignals() {
+	for sig := syscall.Signal(1); sig < 32; sig++ {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 func runTests(m *testing.M) int {

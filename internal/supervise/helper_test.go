@@ -29,7 +29,19 @@ func TestMain(m *testing.M) {
 			os.Exit(helpers[name](os.Args[2:]))
 		}
 	}
+	heedSignals()
 	os.Exit(m.Run())
+}
+
+// heedSignals makes what these tests start begin without ignored signals, also
+// where the tests themselves were started by nohup or something like it: what
+// is caught is not inherited.
+func heedSignals() {
+	for sig := syscall.Signal(1); sig < 32; sig++ {
+		if isIgnored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 // helpers holds what the test binary can be. key -> value: name -> main.
