@@ -230,7 +230,9 @@ func TestP1NearPaths(t *testing.T) {
 	}
 	token := newToken(t, kv.vault, name, kv.policy(t, "app/*"))
 	vaultexec(t, "--env", "A="+kv.path("app/wbe")+"#user").vault(kv.vault.Address).token(token).run().
-		refused(kv.path("app/wbe"), "beside it there is web")
+		refused(kv.path("app/wbe"), "did you mean "+kv.path("app/web")+"?")
+	vaultexec(t, "--env", "A="+kv.path("app/other")+"#user").vault(kv.vault.Address).token(token).run().
+		refused(kv.path("app/other"), "beside it there is web")
 }
 
 // A token that may read one path and do nothing else, not even look up itself,

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -117,8 +118,14 @@ func TestP5IgnoredSignalsStayIgnored(t *testing.T) {
 		c.flags = append([]string{"-c", `trap "" HUP INT TSTP; exec "$@"`, "sh", c.binary}, c.flags...)
 		c.binary = "/bin/sh"
 		res := p.run(c).exited(8)
-		if want := "SigIgn:\t0000000000080003\n"; res.stdout != want {
-			t.Errorf("the child ignores %q, want %q", res.stdout, want)
+		var ignored uint64
+		if _, err := fmt.Sscanf(res.stdout, "SigIgn: %x", &ignored); err != nil {
+			t.Fatalf("the child says %q: %v", res.stdout, err)
+		}
+		// From 32 on they are the C library's own; its posix_spawn(3), which
+		// make uses, leaves one ignored.
+		if ignored &= 1<<31 - 1; ignored != 0x80003 {
+			t.Errorf("the child ignores %x, want HUP, INT and TSTP: 80003", ignored)
 		}
 	})
 }
