@@ -16,3 +16,7 @@ func defaultDispositions(signals []syscall.Signal) {
 		signal.Reset(sig)
 	}
 }
+
+// awaitHandlers is signal.Stop's own waiting here; what has not come so far
+// meets the runtime's handler, which ends the process.
+func awaitHandlers() {}

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,5 +45,16 @@ func defaultDispositions(signals []syscall.Signal) {
 	for _, sig := range signals {
 		// It fails for numbers that are no signals, KILL and STOP only.
 		_ = rtSigaction(sig, new(sigaction), nil)
+	}
+}
+
+// awaitHandlers returns when every Go signal handler that had begun has
+// returned. A handler runs with all signals blocked, so the runtime's call to
+// all threads, which is itself a signal to each, comes after it.
+func awaitHandlers() {
+	if _, _, errno := syscall.AllThreadsSyscall(unix.SYS_GETPID, 0, 0, 0); errno != 0 {
+		// There is no such call in a program with cgo, which this one is under
+		// the race detector only; a handler takes microseconds.
+		time.Sleep(time.Millisecond)
 	}
 }

@@ -60,10 +60,12 @@ func (s *Stops) Become(startc <-chan Start, cancel func()) Outcome {
 // must not lose one: the execve(2) of a threaded process kills the other
 // threads, and with them a Go signal handler that was about to run. So first
 // the kernel gets the signals back (from here on a TERM ends the process by
-// itself, or makes the execve fail), then what had been caught before that is
-// looked for (signal.Stop waits until the runtime has delivered all of it).
+// itself, or makes the execve fail), then handlers that had begun may end, and
+// then what they caught is looked for (signal.Stop waits until the runtime has
+// delivered all of it).
 func (s *Stops) replace(e event) Outcome {
 	defaultDispositions(s.signals)
+	awaitHandlers()
 	signal.Stop(s.sigc)
 	select {
 	case sig := <-s.sigc:
