@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,6 +57,9 @@ func (c *Client) attempt(ctx context.Context, namespace string, do request) *fai
 		f = diagnoseAnswer(err, seen)
 	} else {
 		f = diagnoseSilence(err, c.requestTimeout)
+		if f.class == ClassUnreachable && brokeOff(err) {
+			f = cmp.Or(c.probe(ctx), f)
+		}
 	}
 	f.reason = c.scrub(f.reason)
 	for i, s := range f.said {

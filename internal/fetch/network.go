@@ -40,6 +40,13 @@ func diagnoseSilence(err error, timeout time.Duration) *failure {
 	return f
 }
 
+// brokeOff tells whether there was a connection that ended for a reason that
+// err may not have.
+func brokeOff(err error) bool {
+	var dns *net.DNSError
+	return !errors.As(err, &dns) && !errors.Is(err, syscall.ECONNREFUSED)
+}
+
 // plainReason is the innermost text of a transport error, without the URL and
 // without what net/http quotes: that is what the other end sent.
 func plainReason(err error) string {
