@@ -35,8 +35,12 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 	// settings matter, which they do not for help.
 	environErr := inv.settings.ReadEnvironment(environ, flags)
 
-	ran := false
+	ran, versionOnly := false, false
 	run := func(cmd *cobra.Command, words []string) error {
+		if versionOnly {
+			fmt.Fprintln(stdout, versionLine())
+			return nil
+		}
 		ran = true
 		return inv.accept(cmd, words, environErr)
 	}
@@ -51,6 +55,8 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 		cmd.Flags().SetInterspersed(false)
 		cmd.Flags().SortFlags = false
 	}
+	// Not cobra's Version: its templates would add 2 MB to the binary.
+	root.Flags().BoolVar(&versionOnly, "version", false, "print the version")
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	err := root.Execute()
@@ -69,9 +75,7 @@ func rootCommand(run func(*cobra.Command, []string) error, groups []settings.Gro
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		Version:           versionLine(),
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd.OutOrStdout(), groups) })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err, groups) })
 	return root
