@@ -17,7 +17,7 @@ const (
 
 // exitFor is the one place that makes an exit code of an error.
 func exitFor(err error) exitCode {
-	var coded interface{ Code() int } // a supervise.StartError
+	var coded interface{ Code() int } // a supervise.StartError or LostError
 	switch {
 	case err == nil:
 		return exitOK

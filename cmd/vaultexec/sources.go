@@ -1,14 +1,14 @@
 package main
 
 import (
+	"log/slog"
+	"syscall"
+
 	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
 	"vaultexec/internal/ref"
 	"vaultexec/internal/settings"
 	"vaultexec/internal/supervise"
-
-	"log/slog"
-	"syscall"
 )
 
 // The settings as each of the three packages wants them; none of them knows
