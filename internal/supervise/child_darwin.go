@@ -38,6 +38,10 @@ func (s *system) poll() []event {
 	return events
 }
 
+// isStopped would report whether a child of ours is stopped now, which cannot
+// be asked here without consuming it.
+func isStopped(int) bool { return false }
+
 // exited is the event for the child's end, with the shell's status for it.
 func exited(status unix.WaitStatus) event {
 	if status.Signaled() {

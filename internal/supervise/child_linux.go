@@ -33,7 +33,7 @@ type waitInfo struct {
 func (s *system) poll() []event {
 	var events []event
 	for s.child != nil && !s.ended {
-		info, err := s.wait(unix.WEXITED | unix.WSTOPPED | unix.WNOHANG | unix.WNOWAIT)
+		info, err := waitFor(s.child.Pid, unix.WEXITED|unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT)
 		switch {
 		case err != nil:
 			s.log.Error("the command's exit status is unknown, reporting 137", "error", err)
@@ -43,8 +43,8 @@ func (s *system) poll() []event {
 			return events // no news
 		case info.code == cldStopped:
 			// A stop is consumed, or it would be reported for ever.
-			if info, err = s.wait(unix.WSTOPPED | unix.WNOHANG); err == nil && info.code == cldStopped {
-				events = append(events, event{kind: childStopped, sig: syscall.Signal(info.status)})
+			if sig := takeStop(s.child.Pid); sig != 0 {
+				events = append(events, event{kind: childStopped, sig: sig})
 			}
 		default:
 			s.ended = true
@@ -62,10 +62,32 @@ const (
 	cldStopped = 5
 )
 
-func (s *system) wait(options int) (waitInfo, error) {
+// takeStop returns the signal that has stopped a child of ours, once; 0: none
+// has, or the child was continued since.
+func takeStop(pid int) syscall.Signal {
+	info, err := waitFor(pid, unix.WSTOPPED|unix.WNOHANG)
+	if err != nil || info.code != cldStopped {
+		return 0
+	}
+	return syscall.Signal(info.status)
+}
+
+// isStopped reports whether a child of ours is stopped now. Where /proc does
+// not tell, it is not.
+func isStopped(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	state, parent, _ := parseStat(stat)
+	return state == "T" && parent == strconv.Itoa(os.Getpid()) // else it is another namespace's
+}
+
+// waitFor is waitid(2) for one child of ours.
+func waitFor(pid, options int) (waitInfo, error) {
 	var info unix.Siginfo
 	for {
-		err := unix.Waitid(unix.P_PID, s.child.Pid, &info, options, nil)
+		err := unix.Waitid(unix.P_PID, pid, &info, options, nil)
 		if err != unix.EINTR {
 			return *(*waitInfo)(unsafe.Pointer(&info)), err
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -42,6 +43,7 @@ func Init(stops *Stops, options Options, program Program) Outcome {
 	in := &initRole{
 		options: options.withDefaults(),
 		sigc:    stops.sigc,
+		stopc:   make(chan os.Signal, 1),
 		reports: make(chan report),
 		pid1:    os.Getpid() == 1,
 	}
@@ -56,14 +58,14 @@ func Init(stops *Stops, options Options, program Program) Outcome {
 		<-stops.caughtc
 		catch(in.sigc, toCatch(in.mode, options.Rewrite))
 		discardPipe()
+		if in.mode == shared {
+			signal.Notify(in.stopc, syscall.SIGCHLD)
+		}
 	}()
 	if !in.pid1 {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			in.log.Warn("orphans cannot be adopted", "error", err)
 		}
-	}
-	if in.mode == session {
-		<-caughtc // giving up the terminal needs HUP and CONT
 	}
 	if in.mode == session {
 		<-caughtc // giving up the terminal sends us two of them
@@ -93,8 +95,9 @@ type initRole struct {
 	pid1    bool
 
 	sigc     chan os.Signal
-	reports  chan report // closed when the supervisor is gone
-	lifeline *os.File    // only held: its end is our end
+	stopc    chan os.Signal // SIGCHLD in a shared group: the supervisor may have stopped
+	reports  chan report    // closed when the supervisor is gone
+	lifeline *os.File       // only held: its end is our end
 
 	supervisor *os.Process
 	ready      bool             // the supervisor has caught the signals
@@ -196,11 +199,21 @@ func receive(pipe *os.File, c chan<- report) {
 func (in *initRole) run() Outcome {
 	kick := time.NewTimer(reapKick)
 	defer kick.Stop()
-	var leavec <-chan time.Time
+	var leavec, followc <-chan time.Time
+	var stop syscall.Signal // what stopped the supervisor but maybe not us
 	for {
 		select {
 		case sig := <-in.sigc:
 			in.forward(sig.(syscall.Signal))
+		case <-in.stopc:
+			// As the supervisor follows the command, see followDelay; the shell
+			// looks at us alone.
+			if sig := takeStop(in.supervisor.Pid); asksForTerminal(sig) && unix.Getpgrp() == os.Getpid() {
+				stop, followc = sig, time.After(followDelay)
+			}
+		case <-followc:
+			followc = nil
+			in.followSupervisor(stop)
 		case <-kick.C:
 			_ = unix.Kill(os.Getpid(), unix.SIGCHLD) // a process may always signal itself
 			kick.Reset(reapAgain)
@@ -215,6 +228,16 @@ func (in *initRole) run() Outcome {
 				leavec = time.After(leaveTimeout)
 			}
 		}
+	}
+}
+
+// followSupervisor stops the init if the supervisor still is.
+func (in *initRole) followSupervisor(sig syscall.Signal) {
+	if !isStopped(in.supervisor.Pid) {
+		return
+	}
+	if err := stopSelf(sig); err != nil {
+		in.log.Warn("the init cannot stop as the supervisor did", "error", err)
 	}
 }
 

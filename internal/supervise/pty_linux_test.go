@@ -300,16 +300,23 @@ func (term *terminal) session() []int {
 // signalHelper signals the helper:run in this terminal's session from outside.
 func (term *terminal) signalHelper(sig syscall.Signal) {
 	term.t.Helper()
+	term.signalMember(os.Args[0]+"\x00helper:run\x00", sig)
+}
+
+// signalMember signals, alone, the process in this terminal's session whose
+// command line begins so.
+func (term *terminal) signalMember(cmdline string, sig syscall.Signal) {
+	term.t.Helper()
 	for _, pid := range term.session() {
-		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err == nil && strings.HasPrefix(string(cmdline), os.Args[0]+"\x00helper:run\x00") {
+		theirs, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err == nil && strings.HasPrefix(string(theirs), cmdline) {
 			if err := unix.Kill(pid, sig); err != nil {
 				term.t.Fatal(err)
 			}
 			return
 		}
 	}
-	term.t.Fatal("no helper:run in this session")
+	term.t.Fatalf("no %q in this session", cmdline)
 }
 
 // stopped waits for the shell's word that its job has stopped, and until every
@@ -361,6 +368,36 @@ func TestP5CtrlZAndFg(t *testing.T) {
 			term.expect("prompt> ")
 			term.typeLine("echo status=$?")
 			term.expect("status=4")
+			term.typeLine("exit 0")
+			term.exit(0)
+		})
+	}
+}
+
+// The CONT of a shell's bg takes away a TTIN that has not stopped its target
+// yet. Where the command has stopped for input by then, all of its job must,
+// or the shell never hears of it.
+func TestP5SharedJobStopsAsAWhole(t *testing.T) {
+	for _, tt := range []struct{ name, job, stopped string }{
+		{"the command, under an init", "helper:run -mode init $HELPER helper:ask", "$HELPER\x00helper:ask"},
+		{"the supervisor", "helper:run -mode init $HELPER helper:ask", "vaultexec-supervisor:"},
+		{"the command in a pipeline's first place", "helper:run $HELPER helper:ask | cat", "$HELPER\x00helper:ask"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			term := bash(t)
+			term.typeLine("$HELPER " + tt.job)
+			term.expect("begin")
+			if strings.Contains(tt.job, "|") { // nobody but us stops it
+				term.signalMember("cat\x00", syscall.SIGTTIN)
+			}
+			term.signalMember(strings.ReplaceAll(tt.stopped, "$HELPER", os.Args[0]), syscall.SIGTTIN)
+			term.expect("Stopped", "prompt> ")
+			term.typeLine("fg")
+			term.expect("helper:run")
+			term.signalMember(os.Args[0]+"\x00helper:ask", syscall.SIGUSR1)
+			term.expect("asking")
+			term.typeLine("hello")
+			term.expect("got hello", "prompt> ")
 			term.typeLine("exit 0")
 			term.exit(0)
 		})

@@ -31,7 +31,8 @@ func stateTable() string {
 		{"signalReceived, another", signalled(syscall.SIGUSR1), noon},
 		{"signalReceived CONT", signalled(syscall.SIGCONT), noon},
 		{"signalReceived TSTP, TTIN, TTOU", signalled(syscall.SIGTSTP), noon},
-		{"childStopped", anEvent(childStopped), noon},
+		{"childStopped TSTP", anEvent(childStopped), noon},
+		{"childStopped TTIN, TTOU", event{kind: childStopped, sig: syscall.SIGTTIN}, noon},
 		{"childExited", anEvent(childExited), noon},
 		{"groupEmptied", anEvent(groupEmptied), noon},
 		{"initLost", anEvent(initLost), noon},
@@ -78,6 +79,9 @@ func describe(mode terminalMode, s state, e event, now time.Time) (phase, string
 	next, actions := testRules(mode).step(s, e, now)
 	if len(next.kept) > len(s.kept) {
 		return next.phase, "kept until the start"
+	}
+	if !next.followAt.IsZero() {
+		return next.phase, fmt.Sprintf("suspendSelf(%s) in %s, if it is still stopped", signalName(next.follow), followDelay)
 	}
 	return next.phase, show(actions)
 }

@@ -79,6 +79,8 @@ type state struct {
 	kept     []syscall.Signal // preparing: what to deliver after the start, in order
 	deadline time.Time        // stopping, draining: when KILL is due; zero: never
 	lookAt   time.Time        // draining: when to look at the group again
+	follow   syscall.Signal   // running, stopping: what stopped the child but maybe not us
+	followAt time.Time        // running, stopping: when to stop for follow, if the child still has
 	outcome  Outcome          // draining, ended
 }
 
@@ -91,6 +93,10 @@ const (
 	// lookInterval is how soon an emptied group is noticed. There is no event
 	// for it: those processes are not our children.
 	lookInterval = 20 * time.Millisecond
+
+	// followDelay is how long after a child in our own group we stop. Until
+	// then what stopped the child has stopped us too, almost always.
+	followDelay = 100 * time.Millisecond
 )
 
 // step says what becomes of a run when e happens, and what is to be done. It
@@ -158,10 +164,19 @@ func (r rules) stepAlive(s state, e event, now time.Time) (state, []action) {
 	case initLost:
 		return r.forward(s, syscall.SIGTERM, now)
 	case childStopped:
-		if r.mode == foreground && s.phase != killing {
+		switch {
+		case s.phase == killing:
+		case r.mode == foreground:
 			return s, []action{{verb: suspendSelf, sig: e.sig}}
+		case r.mode == shared && asksForTerminal(e.sig):
+			s.follow, s.followAt = e.sig, now.Add(followDelay)
 		}
 	case timeElapsed:
+		if due(s.followAt, now) {
+			sig := s.follow
+			s.follow, s.followAt = 0, time.Time{}
+			return s, []action{{verb: suspendSelf, sig: sig}}
+		}
 		if s.phase == stopping && due(s.deadline, now) {
 			return state{phase: killing}, []action{{verb: signalChild, sig: syscall.SIGKILL}}
 		}
@@ -278,10 +293,13 @@ func end(outcome Outcome) state {
 
 // next is when the state wants to hear timeElapsed; zero: not at all.
 func (s state) next() time.Time {
-	if s.lookAt.IsZero() || (!s.deadline.IsZero() && s.deadline.Before(s.lookAt)) {
-		return s.deadline
+	var first time.Time
+	for _, t := range []time.Time{s.deadline, s.lookAt, s.followAt} {
+		if first.IsZero() || !t.IsZero() && t.Before(first) {
+			first = t
+		}
 	}
-	return s.lookAt
+	return first
 }
 
 func due(deadline, now time.Time) bool {
@@ -297,5 +315,11 @@ func fromTerminal(sig syscall.Signal) bool {
 
 // stopsJob reports whether sig is one of job control's stop signals.
 func stopsJob(sig syscall.Signal) bool {
-	return sig == syscall.SIGTSTP || sig == syscall.SIGTTIN || sig == syscall.SIGTTOU
+	return sig == syscall.SIGTSTP || asksForTerminal(sig)
+}
+
+// asksForTerminal reports whether sig is what the kernel sends to the whole
+// group of a process that reads or writes a terminal in the background.
+func asksForTerminal(sig syscall.Signal) bool {
+	return sig == syscall.SIGTTIN || sig == syscall.SIGTTOU
 }

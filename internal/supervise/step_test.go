@@ -228,6 +228,9 @@ func TestStepSequences(t *testing.T) {
 		{name: "and for TERM anywhere", mode: shared, from: running,
 			event: event{kind: childExited, code: 143, sig: syscall.SIGTERM}, want: "ended: reapChild",
 			check: func(s state) bool { return s.outcome == Outcome{Code: 143, Ran: true} }},
+		{name: "so does what shares its group, if it asked for the terminal", mode: shared, from: running, event: event{kind: childStopped, sig: syscall.SIGTTIN},
+			want: "running: ", check: func(s state) bool { return s.next().Equal(noon.Add(followDelay)) }},
+		{name: "but not for Ctrl-Z, which stops the group", mode: shared, from: running, event: event{kind: childStopped, sig: syscall.SIGTSTP}, want: "running: "},
 		{name: "unless it got KILL", mode: foreground, from: killing, event: event{kind: childStopped, sig: syscall.SIGTSTP}, want: "killing: "},
 		{name: "a session leader does not stop", mode: session, from: running, event: event{kind: childStopped, sig: syscall.SIGTSTP}, want: "running: "},
 	}
@@ -248,6 +251,21 @@ func TestStepSequences(t *testing.T) {
 				t.Errorf("wrong state: %+v", next)
 			}
 		})
+	}
+}
+
+// A child in our own group is followed when what stopped it has had its time to
+// stop us, not before, and once.
+func TestStepFollowsInASharedGroup(t *testing.T) {
+	r := testRules(shared)
+	s, _ := r.step(at(running), event{kind: childStopped, sig: syscall.SIGTTOU}, noon)
+	s, actions := r.step(s, event{kind: timeElapsed}, noon.Add(followDelay-1))
+	if len(actions) != 0 {
+		t.Errorf("too early: %s", show(actions))
+	}
+	s, actions = r.step(s, event{kind: timeElapsed}, noon.Add(followDelay))
+	if got := show(actions); got != "suspendSelf(TTOU)" || !s.next().IsZero() {
+		t.Errorf("then %q, next at %s; want suspendSelf(TTOU) and nothing more", got, s.next())
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Target is who gets the signals that are forwarded, KILL included.
@@ -111,6 +113,7 @@ func (s *Supervisor) Run(startc <-chan Start, cancel func()) Outcome {
 			target: s.options.Forward,
 			link:   s.options.Link,
 			log:    log,
+			seen:   s.facts.groupLeader || s.options.Link != nil && os.Getppid() == unix.Getpgrp(),
 			sigc:   s.sigc,
 			cancel: cancel,
 		},

@@ -23,6 +23,7 @@ type system struct {
 	target Target
 	link   *Link
 	log    *slog.Logger
+	seen   bool           // a shell sees our group stop by a process that is ours, see suspend
 	sigc   chan os.Signal // where signals are caught
 	cancel func()
 
@@ -111,8 +112,17 @@ func (s *system) signalGroup(sig syscall.Signal) {
 
 // suspend stops this process as the child was stopped, so that the shell sees
 // its job stop. The shell's fg or bg sends CONT, which the loop turns into
-// resumeChild.
+// resumeChild. In a shared group that CONT reaches the child too, so that we
+// stop only if the child still is; and only if the group's leader, by which the
+// shell goes, is us or our init: a script's shell would never tell anybody that
+// we have to be continued.
 func (s *system) suspend(sig syscall.Signal) {
+	if s.mode == shared {
+		if s.seen && isStopped(s.child.Pid) {
+			s.stop(sig)
+		}
+		return
+	}
 	group, err := foregroundGroup(s.tty)
 	inFront := err == nil && group == unix.Getpgrp()
 	if inFront && s.child != nil && (sig == syscall.SIGTTIN || sig == syscall.SIGTTOU) {
@@ -126,11 +136,19 @@ func (s *system) suspend(sig syscall.Signal) {
 		return
 	}
 	s.takeTerminal()
-	s.log.Debug("stopping like the command", "signal", signalName(sig))
-	if err := stopSelf(sig); err != nil {
-		s.log.Warn("vaultexec cannot stop as its command did", "error", err)
+	if !s.stop(sig) {
 		s.resume()
 	}
+}
+
+// stop stops this process and returns when it is continued; false: it cannot.
+func (s *system) stop(sig syscall.Signal) bool {
+	s.log.Debug("stopping like the command", "signal", signalName(sig))
+	err := stopSelf(sig)
+	if err != nil {
+		s.log.Warn("vaultexec cannot stop as its command did", "error", err)
+	}
+	return err == nil
 }
 
 // resume continues the child, in the foreground if that is where we are.
