@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"vaultexec/internal/nearest"
+	"vaultexec/internal/supervise"
 )
 
 // Check finds what no single setting can tell: values out of range and
@@ -65,6 +66,9 @@ func (s *Settings) checkRanges(bad func(string, ...any)) {
 	}
 	if s.StopTimeout < 0 {
 		bad("%s: must not be negative", s.Origin("stop-timeout"))
+	}
+	if err := supervise.CheckStop(syscall.Signal(s.StopSignal)); err != nil {
+		bad("%s: %v", s.Origin("stop-signal"), err)
 	}
 	if s.Concurrency < 1 {
 		bad("%s: must be at least 1", s.Origin("concurrency"))

@@ -25,8 +25,9 @@
 // After the child ended, what is left of its process group gets TERM, a
 // bounded wait, and KILL.
 //
-// CHLD, URG, PROF and the signals of a fault are never caught or forwarded:
-// they concern this process (URG is how the Go runtime preempts). PIPE is
+// CHLD, URG, PROF, XCPU, XFSZ and the signals of a fault are never caught or
+// forwarded: they concern this process (URG is how the Go runtime preempts). Nor
+// are STKFLT and 32 to 34, which the Go runtime keeps to itself. PIPE is
 // caught and thrown away: it says that our own log went nowhere. A signal that
 // was ignored when vaultexec started stays ignored, for the child too; for
 // signals other than HUP, INT and the job-control ones the Go runtime replaces

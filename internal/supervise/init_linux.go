@@ -56,7 +56,8 @@ func Init(stops *Stops, options Options, program Program) Outcome {
 	go func() { // beside the start of the supervisor, which takes longer
 		defer close(caughtc)
 		<-stops.caughtc
-		catch(in.sigc, toCatch(in.mode, options.Rewrite))
+		first, later := toCatch(in.mode, options)
+		catch(in.sigc, append(first, later...))
 		discardPipe()
 		if in.mode == shared {
 			signal.Notify(in.stopc, syscall.SIGCHLD)

@@ -62,9 +62,18 @@ func TestP3CommandCannotRun(t *testing.T) {
 // forwarded are the signals that a test can send to a supervisor without a
 // terminal and see arrive.
 func forwarded() []syscall.Signal {
-	return slices.DeleteFunc(slices.Clone(forwardable), func(sig syscall.Signal) bool {
-		return sig == syscall.SIGTERM // the one that ends the helper
-	})
+	others := []syscall.Signal{
+		syscall.SIGTERM, // ends the helper
+		syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGPROF, syscall.SIGXCPU, syscall.SIGXFSZ,
+		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS,
+	}
+	var all []syscall.Signal
+	for sig := syscall.Signal(1); sig <= lastSignal; sig++ {
+		if !slices.Contains(others, sig) && runtimeReserved(sig) == "" {
+			all = append(all, sig)
+		}
+	}
+	return all
 }
 
 // P5 every forwardable signal arrives once.
@@ -84,6 +93,23 @@ func TestP5EachSignalOnce(t *testing.T) {
 				t.Errorf("more arrived: %q", rest)
 			}
 		})
+	}
+}
+
+// A stop signal that is none of the usual ones (systemd as the command wants
+// RTMIN+3) is forwarded too when it is sent to us, and starts the stop timeout.
+func TestP5RareStopSignal(t *testing.T) {
+	for _, flags := range []string{"", "-mode init"} {
+		p := start(t, run(flags+" -stop-signal USR2 -rewrite IO:0 -stop-timeout 10ms", helper("print", "-until", "none")...))
+		p.expect("ready")
+		p.signal(syscall.SIGUSR2)
+		p.expect("USR2")
+		p.exit(137)
+		p = start(t, run(flags+" -hold -stop-signal VTALRM", helper("print")...))
+		p.expect("preparing")
+		p.signal(syscall.SIGVTALRM)
+		p.expect("cancelled")
+		p.exit(128 + int(syscall.SIGVTALRM))
 	}
 }
 

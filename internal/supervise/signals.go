@@ -14,8 +14,9 @@ import (
 	"vaultexec/internal/nearest"
 )
 
-// forwardable are the signals that are caught and passed on, besides those
-// that a rewrite names. It is a list because each costs 38 us of start-up.
+// forwardable are the signals that are caught and passed on first of all,
+// besides those that the options name. It is a list because each costs 38 us of
+// start-up; rare are caught later.
 var forwardable = append([]syscall.Signal{
 	syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, // first: they end a Go program
 	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGCONT,
@@ -26,18 +27,29 @@ var forwardable = append([]syscall.Signal{
 // kernel itself keeps one of each number, so four of every kind are plenty.
 const signalBuffer = 256
 
-// toCatch lists what a supervisor or init in mode has to catch.
-func toCatch(mode terminalMode, rewrite map[syscall.Signal]syscall.Signal) []syscall.Signal {
-	all := slices.Clone(forwardable)
-	for from := range rewrite {
-		if !slices.Contains(all, from) {
-			all = append(all, from)
+// toCatch lists what a supervisor or init in mode has to catch: first what must
+// be caught before anything else begins, which includes every signal that the
+// options name; later what only must be before there is a child. Until then the
+// Go runtime drops those.
+func toCatch(mode terminalMode, o Options) (first, later []syscall.Signal) {
+	first = slices.Clone(forwardable)
+	add := func(sig syscall.Signal) {
+		if !slices.Contains(first, sig) && uncatchable[sig] == "" && runtimeReserved(sig) == "" {
+			first = append(first, sig)
 		}
 	}
-	return slices.DeleteFunc(all, func(sig syscall.Signal) bool {
+	for from := range o.Rewrite {
+		add(from)
+	}
+	if o.StopSignal != 0 {
+		add(o.StopSignal)
+	}
+	unwanted := func(sig syscall.Signal) bool {
 		// As a member of somebody's group we stop like the other members.
 		return mode == shared && stopsJob(sig) || isIgnored(sig)
-	})
+	}
+	later = slices.DeleteFunc(rare(), func(sig syscall.Signal) bool { return slices.Contains(first, sig) || unwanted(sig) })
+	return slices.DeleteFunc(first, unwanted), later
 }
 
 // catch registers for signals on c.
@@ -71,6 +83,8 @@ var uncatchable = map[syscall.Signal]string{
 	syscall.SIGPIPE: "it tells vaultexec about its own output",
 	syscall.SIGURG:  "the Go runtime uses it for itself",
 	syscall.SIGPROF: "the Go runtime uses it for itself",
+	syscall.SIGXCPU: "it tells vaultexec about its own limit",
+	syscall.SIGXFSZ: "it tells vaultexec about its own limit",
 	syscall.SIGSEGV: "it reports a fault in vaultexec itself",
 	syscall.SIGBUS:  "it reports a fault in vaultexec itself",
 	syscall.SIGFPE:  "it reports a fault in vaultexec itself",
@@ -78,6 +92,17 @@ var uncatchable = map[syscall.Signal]string{
 	syscall.SIGTRAP: "it reports a fault in vaultexec itself",
 	syscall.SIGABRT: "it reports a fault in vaultexec itself",
 	syscall.SIGSYS:  "it reports a fault in vaultexec itself",
+}
+
+// CheckStop reports why sig cannot ask a command to stop.
+func CheckStop(sig syscall.Signal) error {
+	switch sig {
+	case syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU:
+		return fmt.Errorf("signal %s would suspend the command, not end it", signalName(sig))
+	case syscall.SIGCONT, syscall.SIGCHLD, syscall.SIGURG:
+		return fmt.Errorf("signal %s asks no command to stop", signalName(sig))
+	}
+	return nil
 }
 
 // CheckRewrite reports why from cannot be rewritten to to, where 0 means that

@@ -16,3 +16,6 @@ func runtimeReserved(sig syscall.Signal) string {
 	}
 	return ""
 }
+
+// rare are signals that are caught when there is time.
+func rare() []syscall.Signal { return []syscall.Signal{syscall.SIGVTALRM, syscall.SIGIO} }

@@ -86,18 +86,34 @@ func TestCheckRewrite(t *testing.T) {
 func TestToCatch(t *testing.T) {
 	never := []syscall.Signal{syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPROF, syscall.SIGPIPE,
 		syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGKILL, syscall.SIGSTOP}
-	for _, sig := range toCatch(noTerminal, nil) {
+	plain, later := toCatch(noTerminal, Options{})
+	for _, sig := range append(slices.Clone(plain), later...) {
 		if slices.Contains(never, sig) {
 			t.Errorf("%s is caught", signalName(sig))
 		}
 	}
-	if !slices.Contains(toCatch(noTerminal, map[syscall.Signal]syscall.Signal{syscall.SIGIO: 0}), syscall.SIGIO) {
-		t.Error("a signal to rewrite is not caught")
+	named, laterToo := toCatch(noTerminal, Options{Rewrite: map[syscall.Signal]syscall.Signal{syscall.SIGIO: 0}, StopSignal: syscall.SIGVTALRM})
+	for _, sig := range []syscall.Signal{syscall.SIGIO, syscall.SIGVTALRM} {
+		if !slices.Contains(named, sig) || slices.Contains(laterToo, sig) {
+			t.Errorf("%s is named by the options and not caught first, once", signalName(sig))
+		}
 	}
-	if slices.Contains(toCatch(shared, nil), syscall.SIGTSTP) {
+	if first, _ := toCatch(shared, Options{}); slices.Contains(first, syscall.SIGTSTP) {
 		t.Error("a member of somebody's group would not stop with it")
 	}
-	if n := len(toCatch(foreground, map[syscall.Signal]syscall.Signal{syscall.SIGTERM: syscall.SIGINT})); n != len(toCatch(foreground, nil)) {
+	if first, _ := toCatch(foreground, Options{Rewrite: map[syscall.Signal]syscall.Signal{syscall.SIGTERM: syscall.SIGINT}}); len(first) != len(plain) {
 		t.Error("a signal is caught twice")
+	}
+}
+
+func TestCheckStop(t *testing.T) {
+	for sig, want := range map[syscall.Signal]string{
+		syscall.SIGTERM: "", syscall.SIGWINCH: "", syscall.SIGKILL: "", syscall.SIGIO: "",
+		syscall.SIGSTOP: "signal STOP would suspend the command, not end it",
+		syscall.SIGURG:  "signal URG asks no command to stop",
+	} {
+		if err := CheckStop(sig); (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("%s: %v, want %q", signalName(sig), err, want)
+		}
 	}
 }

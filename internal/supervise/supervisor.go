@@ -61,7 +61,8 @@ type Supervisor struct {
 	facts   terminalFacts
 	sigc    chan os.Signal
 	childc  chan os.Signal
-	caughtc chan struct{} // closed when all signals are caught
+	caughtc chan struct{} // closed when all signals are caught but the rare ones
+	allc    chan struct{} // closed when those are too
 }
 
 // Catch registers, beside whatever the caller does next, for every signal that
@@ -75,20 +76,24 @@ func Catch(stops *Stops, options Options) *Supervisor {
 		sigc:    stops.sigc,
 		childc:  make(chan os.Signal, 1),
 		caughtc: make(chan struct{}),
+		allc:    make(chan struct{}),
 	}
 	go func() {
-		defer close(s.caughtc)
 		<-stops.caughtc
-		catch(s.sigc, toCatch(s.facts.mode(), options.Rewrite))
+		first, later := toCatch(s.facts.mode(), options)
+		catch(s.sigc, first)
 		signal.Notify(s.childc, syscall.SIGCHLD)
 		discardPipe()
+		close(s.caughtc)
+		catch(s.sigc, later)
 		s.options.Link.ready()
+		close(s.allc)
 	}()
 	return s
 }
 
-// Caught is closed when all signals are caught; nothing that can take time
-// should begin before that.
+// Caught is closed when all signals are caught but the rare ones, for which Run
+// waits; nothing that can take time should begin before that.
 func (s *Supervisor) Caught() <-chan struct{} { return s.caughtc }
 
 // Run waits for the preparation to send its one Start on startc, runs that
@@ -96,7 +101,7 @@ func (s *Supervisor) Caught() <-chan struct{} { return s.caughtc }
 // first calls cancel and returns at once, without waiting for startc (give it a
 // buffer of one); no child starts then, even if one was ready.
 func (s *Supervisor) Run(startc <-chan Start, cancel func()) Outcome {
-	<-s.caughtc
+	<-s.allc
 	mode := s.facts.mode()
 	log := s.options.Log
 	log.Debug("supervising", "terminal", mode.String())
