@@ -162,12 +162,15 @@ var credentials = []string{"VAULT_TOKEN", "VAULT_MFA", "VAULT_HEADERS"}
 func isCredential(name string) bool { return slices.Contains(credentials, name) }
 
 // forgetCredentials wipes them from this process's environment, the one in
-// /proc included, once the client has read them.
+// /proc included, once the client has read them, and from then on nobody looks
+// into its memory.
 func forgetCredentials(log *slog.Logger) {
-	if !slices.ContainsFunc(credentials, func(name string) bool { return os.Getenv(name) != "" }) {
-		return
+	if slices.ContainsFunc(credentials, func(name string) bool { return os.Getenv(name) != "" }) {
+		if err := supervise.ScrubEnviron(isCredential); err != nil {
+			log.Debug("the token stays readable in /proc/PID/environ: " + err.Error())
+		}
 	}
-	if err := supervise.ScrubEnviron(isCredential); err != nil {
-		log.Debug("the token stays readable in /proc/PID/environ: " + err.Error())
+	if err := supervise.HideMemory(); err != nil {
+		log.Debug("a crash would leave a core dump with secrets: " + err.Error())
 	}
 }

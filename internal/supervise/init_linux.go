@@ -79,6 +79,9 @@ func Init(stops *Stops, options Options, program Program) Outcome {
 	if err := ScrubEnviron(program.Secret); err != nil {
 		in.log.Debug("the initial environment could not be overwritten", "error", err)
 	}
+	if err := HideMemory(); err != nil {
+		in.log.Debug("a crash would leave a core dump", "error", err)
+	}
 	if in.pid1 {
 		// Keep no mount busy. It cannot fail for a root directory.
 		_ = os.Chdir("/")
