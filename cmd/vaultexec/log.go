@@ -27,15 +27,29 @@ func newLogger(s *settings.Settings, stderr *os.File) *slog.Logger {
 
 // lossy drops what would have to wait: whoever reads the log may have stopped
 // reading, and neither a stop nor a KILL must wait for him. A pipe is ready
-// while it has room for PIPE_BUF bytes (pipe(7)).
+// while it has room for PIPE_BUF bytes (pipe(7)), so a longer line goes piece by
+// piece; a reader who takes the first is given a moment to take the others.
 type lossy struct{ f *os.File }
 
+const (
+	pipeBuf        = 4096 // PIPE_BUF of Linux; POSIX's least, 512, is Darwin's
+	piecesPatience = 100  // milliseconds for a piece but the first
+)
+
 func (w lossy) Write(line []byte) (int, error) {
-	ready := []unix.PollFd{{Fd: int32(w.f.Fd()), Events: unix.POLLOUT}}
-	if n, err := unix.Poll(ready, 0); err == nil && n == 0 {
-		return len(line), nil
+	patience := 0
+	for rest := line; len(rest) > 0; patience = piecesPatience {
+		ready := []unix.PollFd{{Fd: int32(w.f.Fd()), Events: unix.POLLOUT}}
+		if n, err := unix.Poll(ready, patience); err == nil && n == 0 {
+			break
+		}
+		n, err := w.f.Write(rest[:min(len(rest), pipeBuf)])
+		if err != nil {
+			return len(line) - len(rest) + n, err
+		}
+		rest = rest[n:]
 	}
-	return w.f.Write(line)
+	return len(line), nil
 }
 
 // textHandler writes a line for a person: the program's name, the level if it

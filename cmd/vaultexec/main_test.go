@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -197,6 +198,40 @@ func TestP4StalledLogReader(t *testing.T) {
 				t.Errorf("exit status %d, want %d", code, tt.want)
 			}
 		})
+	}
+}
+
+// A message that does not fit into a pipe that nobody reads does not keep
+// vaultexec from ending; the termination log has its beginning.
+func TestP4LongMessageToAStalledReader(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(t.TempDir(), "log")
+	args := []string{"--termination-log", log}
+	for i := range 1500 { // each name is there twice
+		args = append(args, "--env", fmt.Sprintf("%s%d=kv/app#b", strings.Repeat("A", 100), i/2))
+	}
+	stderr, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stderr.Close()
+	cmd := exec.Command(self, append(args, "--", "true")...)
+	cmd.Env, cmd.Stderr = []string{asVaultexec + "=1"}, theirs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	timer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 125 {
+		t.Errorf("exit status %d, want 125", code)
+	}
+	if text, err := os.ReadFile(log); err != nil || len(text) != terminationLogLimit {
+		t.Errorf("%d bytes in the termination log, %v", len(text), err)
 	}
 }
 

@@ -62,12 +62,13 @@ func (r *reporter) use(s *settings.Settings) {
 func (r *reporter) fail(err error) int {
 	class, text := classOf(err), err.Error()
 	lines := "vaultexec: " + class + ": " + strings.ReplaceAll(text, "\n", "\n  ") + "\n"
+	terminateErr := r.terminate(lines) // first: whoever reads the log may be slow
 	if r.log != nil {
 		r.log.Error(text, "class", class)
 	} else {
 		fmt.Fprint(lossy{r.stderr}, lines)
 	}
-	if err := r.terminate(lines); err != nil {
+	if err := terminateErr; err != nil {
 		fmt.Fprintf(lossy{r.stderr}, "vaultexec: the termination log cannot be written: %v\n", err)
 	}
 	return int(exitFor(err))
