@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"net/http"
 	"path"
 	"slices"
@@ -13,46 +15,85 @@ import (
 
 // conclude makes the snapshot, or else the findings, after all reads.
 func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
+	if b.hopeless != nil {
+		b.hopeless.Stop()
+	}
+	if b.err != nil && !errors.Is(b.err, context.DeadlineExceeded) {
+		return nil, b.err // canceled, or Vault itself is out of reach
+	}
 	for _, r := range b.reads {
-		r.fields, r.problem = r.interpret()
+		if r.answer != nil {
+			r.fields, r.problem = r.interpret()
+		}
 	}
 	snapshot := make(map[ref.Source]secret.Fields, len(b.targets))
 	byTarget := make(map[ref.Source]*target, len(b.targets))
 	for _, t := range b.targets {
 		byTarget[t.Source] = t
-		if t.problem() == nil {
+		if t.answered() && t.problem() == nil {
 			snapshot[t.Source] = t.read.fields
 		}
 	}
 	var found []located
 	for _, r := range refs {
-		t := byTarget[r.Source]
-		p := t.problem()
-		if p == nil {
-			p = t.read.keyProblem(r.Key)
+		if t := byTarget[r.Source]; t.answered() {
+			found = append(found, t.findings(r)...)
 		}
-		excused := r.Optional || r.Default != nil
+	}
+	switch {
+	case len(found) > 0:
+		return nil, b.missing(found)
+	case b.err != nil:
+		return nil, b.err
+	}
+	return snapshot, nil
+}
+
+// answered tells whether it is known what became of the target.
+func (t *target) answered() bool {
+	return t.wrong != "" || t.refusal != nil || t.read != nil && t.read.answer != nil
+}
+
+// findings are what is wrong with one reference to the target.
+func (t *target) findings(r ref.Ref) []located {
+	excused := r.Optional || r.Default != nil
+	var found []located
+	add := func(p *Finding) {
 		if p == nil || excused && p.Kind.absent() {
-			continue
+			return
 		}
 		f := *p
 		f.Reference, f.Version, f.excused = r.String(), r.Version, excused
 		found = append(found, located{f, t})
 	}
-	if len(found) == 0 {
-		return snapshot, nil
+	if p := t.problem(); p != nil {
+		add(p)
+		return found
 	}
+	add(t.read.keyProblem(r.Key))
+	for _, name := range r.Only {
+		// A pattern may match nothing; a name that does is a slip.
+		if _, there := t.read.fields[name]; !there && !strings.ContainsAny(name, `*?[\`) {
+			add(t.read.keyProblem(name))
+		}
+	}
+	return found
+}
+
+// missing makes the error of the findings, each once.
+func (b *batch) missing(found []located) *MissingError {
 	b.findSiblings(found)
-	slices.SortStableFunc(found, func(a, b located) int {
-		return cmp.Or(cmp.Compare(a.Reference, b.Reference), cmp.Compare(a.Version, b.Version))
-	})
-	err := &MissingError{Identity: b.c.who()}
+	order := func(a, b located) int {
+		return cmp.Or(cmp.Compare(a.Reference, b.Reference), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Key, b.Key))
+	}
+	slices.SortStableFunc(found, order)
+	err := &MissingError{Identity: b.c.who(), Unasked: b.err}
 	for i, f := range found {
-		if i == 0 || f.Reference != found[i-1].Reference || f.Version != found[i-1].Version {
+		if i == 0 || order(f, found[i-1]) != 0 {
 			err.Findings = append(err.Findings, f.Finding)
 		}
 	}
-	return nil, err
+	return err
 }
 
 // located is a finding and where to look for what was meant.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"vaultexec/internal/fetch/fetchtest"
 	"vaultexec/internal/ref"
@@ -218,11 +219,67 @@ func TestFailKeepsTheReason(t *testing.T) {
 		{context.Canceled, sealed, context.Canceled},
 	}
 	for _, test := range tests {
-		b := &batch{cancel: func() {}}
+		b := &batch{cancel: func(error) {}}
 		b.fail("", test.first)
 		b.fail("", test.then)
 		if b.err != test.want {
 			t.Errorf("%#v then %#v: kept %#v", test.first, test.then, b.err)
 		}
 	}
+}
+
+// What is wrong with different references is in one error, whatever finds it.
+func TestP1FindingsOfAllKinds(t *testing.T) {
+	h := newHarness(t, fetchtest.RootToken)
+	seed(h.vault)
+	_, err := h.Fetch(h.ctx, parse(t, "kv/app#pasword", "kv/dir/inner?only=a,nope,b*", "kv/none#k", "kv/empty?only=x&optional"))
+	var missing *MissingError
+	if !errors.As(err, &missing) || len(missing.Findings) != 3 {
+		t.Fatalf("%v, want three findings", err)
+	}
+	if want := `kv/dir/inner: no key nope in kv/data/dir/inner (mount kv/, KV v2, HTTP 200); its keys are a`; missing.Findings[1].String() != want {
+		t.Errorf("%s\nwant %s", missing.Findings[1], want)
+	}
+}
+
+// One that is denied for good ends the patience with others, and is reported.
+func TestP1DeniedBesideTrouble(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *Client, vault *fetchtest.Server, _ *logBuffer) {
+		vault.FaultOn("GET kv/data/app", fetchtest.Status(503, "Vault is busy"))
+		vault.FaultOn("GET kv/data/dir/inner", fetchtest.Status(403, "1 error occurred:\n\t* permission denied\n\n"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		begun := time.Now()
+		_, err := c.Fetch(ctx, parse(t, "kv/app#user", "kv/dir/inner#a", "kv/empty"))
+		if took := time.Since(begun); took > hopelessPatience+time.Second {
+			t.Errorf("took %s", took)
+		}
+		var missing *MissingError
+		if !errors.As(err, &missing) || len(missing.Findings) != 1 || missing.Class() != string(ClassDenied) {
+			t.Fatalf("%v, want one finding", err)
+		}
+		for _, want := range []string{"permission denied reading kv/data/dir/inner", "\nand that may not be all: reading kv/data/app", "Vault is busy"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q is not in: %v", want, err)
+			}
+		}
+	})
+}
+
+// At the deadline too, and what is missing but excused does not end the patience.
+func TestP1ExcusedBesideTrouble(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *Client, vault *fetchtest.Server, _ *logBuffer) {
+		vault.FaultOn("GET kv/data/app", fetchtest.Status(503, "Vault is busy"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		begun := time.Now()
+		_, err := c.Fetch(ctx, parse(t, "kv/app#user", "kv/none?optional"))
+		if took := time.Since(begun); took != time.Minute {
+			t.Errorf("took %s", took)
+		}
+		var missing *MissingError
+		if errors.As(err, &missing) || err == nil {
+			t.Errorf("%v, want the trouble", err)
+		}
+	})
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
@@ -21,17 +23,15 @@ import (
 // that is null in Vault is in its map as a null Value.
 //
 // The error is a *MissingError with all that is missing, an *Error where Vault
-// could not be asked, or context.Canceled.
+// could not be asked, or context.Canceled. One that is missing for good ends the
+// patience with the others.
 func (c *Client) Fetch(ctx context.Context, refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 	b := newBatch(ctx, c, refs)
-	defer b.cancel()
+	defer b.cancel(nil)
 	for _, group := range groupBy(b.targets, firstSegments(1)) {
 		b.wg.Go(func() { b.resolve(group) })
 	}
 	b.wg.Wait()
-	if b.err != nil {
-		return nil, b.err
-	}
 	return b.conclude(refs)
 }
 
@@ -40,14 +40,23 @@ func (c *Client) Fetch(ctx context.Context, refs []ref.Ref) (map[ref.Source]secr
 type batch struct {
 	c       *Client
 	ctx     context.Context // ends with the first error that is not a finding
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	wg      sync.WaitGroup
 	targets []*target
+	insists map[ref.Source]bool // some reference excuses nothing
 
-	mu    sync.Mutex
-	reads map[location]*read
-	err   error // what ended the batch
+	mu       sync.Mutex
+	reads    map[location]*read
+	err      error       // what ended the batch
+	hopeless *time.Timer // ends the patience with what is still asked for; nil: all may be well
 }
+
+// errHopeless is the cause of the end of a batch that cannot succeed any more.
+var errHopeless = errors.New("another reference cannot be resolved")
+
+// hopelessPatience is what the others get once one reference is refused for
+// good: enough to report most of what is wrong together, not more.
+const hopelessPatience = 2 * time.Second
 
 // target is one distinct source and what became of it. Of read, refusal and
 // wrong exactly one is set in the end.
@@ -68,13 +77,15 @@ type read struct {
 
 	fields  secret.Fields
 	problem *Finding // why there are no fields
+	insists bool     // of a reference that excuses nothing
 }
 
 func newBatch(ctx context.Context, c *Client, refs []ref.Ref) *batch {
-	b := &batch{c: c, reads: make(map[location]*read)}
-	b.ctx, b.cancel = context.WithCancel(ctx)
+	b := &batch{c: c, reads: make(map[location]*read), insists: make(map[ref.Source]bool)}
+	b.ctx, b.cancel = context.WithCancelCause(ctx)
 	seen := make(map[ref.Source]bool)
 	for _, r := range refs {
+		b.insists[r.Source] = b.insists[r.Source] || !r.Optional && r.Default == nil
 		if seen[r.Source] {
 			continue
 		}
@@ -133,6 +144,7 @@ func (b *batch) refused(group []*target, refusal *answer) {
 	for _, t := range group {
 		if path.Dir(t.Path) == path.Dir(first.Path) {
 			t.refusal = refusal
+			b.giveUpSoon()
 		} else {
 			rest = append(rest, t)
 		}
@@ -158,6 +170,7 @@ func (b *batch) start(t *target, m *mount) {
 		b.wg.Go(func() { b.perform(r) })
 	}
 	t.read = r
+	r.insists = r.insists || b.insists[t.Source]
 }
 
 func (b *batch) perform(r *read) {
@@ -171,6 +184,22 @@ func (b *batch) perform(r *read) {
 		b.fail(words, b.c.tokenRejected(a))
 	}
 	r.answer = a
+	b.mu.Lock()
+	final := a.status >= http.StatusBadRequest && (a.status != http.StatusNotFound || r.insists)
+	b.mu.Unlock()
+	if final {
+		b.giveUpSoon()
+	}
+}
+
+// giveUpSoon makes an end of the patience: whatever the others answer, the
+// batch has failed. What they say in time is reported too.
+func (b *batch) giveUpSoon() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.hopeless == nil {
+		b.hopeless = time.AfterFunc(hopelessPatience, func() { b.cancel(errHopeless) })
+	}
 }
 
 // fail ends the batch: this is not about one reference. The first error is
@@ -188,7 +217,7 @@ func (b *batch) fail(words string, err error) {
 	if b.err == nil || errors.As(b.err, &kept) && kept.vague && err != context.Canceled {
 		b.err = err
 	}
-	b.cancel()
+	b.cancel(nil)
 }
 
 // objection says why the mount has no such source, or nothing.

@@ -50,6 +50,7 @@ var gravity = []Class{ClassKeyMissing, ClassNotFound, ClassDenied, ClassConfig}
 type MissingError struct {
 	Findings []Finding
 	Identity string // who asked: the role, or where the token is from
+	Unasked  error  // why Vault could not be asked for the others; nil: it was
 }
 
 // Class is that of the gravest finding.
@@ -71,6 +72,9 @@ func (e *MissingError) Error() string {
 	fmt.Fprintf(&b, "%d %s cannot be resolved with %s:", len(e.Findings), noun, e.Identity)
 	for _, f := range e.Findings {
 		b.WriteString("\n  " + f.String())
+	}
+	if e.Unasked != nil {
+		b.WriteString("\nand that may not be all: " + e.Unasked.Error())
 	}
 	return b.String()
 }

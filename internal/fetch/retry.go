@@ -62,7 +62,7 @@ func (c *Client) fatal(words string, f *failure) *Error {
 // ended is the error for a ctx that ended; last is nil if no try got far
 // enough to have a reason.
 func (c *Client) ended(ctx context.Context, words string, waited time.Duration, tries int, last *failure) error {
-	if ctx.Err() == context.Canceled {
+	if ctx.Err() == context.Canceled && context.Cause(ctx) != errHopeless {
 		return context.Canceled
 	}
 	if last != nil {

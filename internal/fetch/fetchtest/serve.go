@@ -34,6 +34,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(s.faults) > 0 {
 		fault, s.faults = s.faults[0], s.faults[1:]
 	}
+	for prefix, h := range s.lasting {
+		if strings.HasPrefix(r.Method+" "+path, prefix) {
+			fault = h
+		}
+	}
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()

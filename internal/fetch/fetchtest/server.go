@@ -39,7 +39,8 @@ type Server struct {
 	roles    map[string]role              // namespace|auth mount|role -> role
 	auth     map[string]bool              // namespace|auth mount
 	sealed   bool
-	faults   []http.HandlerFunc // each answers one request, in order
+	faults   []http.HandlerFunc          // each answers one request, in order
+	lasting  map[string]http.HandlerFunc // prefix of "METHOD PATH" -> fault
 	requests []Request
 	inFlight int
 	peak     int
@@ -90,6 +91,8 @@ func unstarted() *Server {
 		tokens: make(map[string]map[string]string),
 		roles:  make(map[string]role),
 		auth:   make(map[string]bool),
+
+		lasting: make(map[string]http.HandlerFunc),
 	}
 }
 
@@ -209,6 +212,18 @@ func (s *Server) Fault(n int, h http.HandlerFunc) {
 	for range n {
 		s.faults = append(s.faults, h)
 	}
+}
+
+// FaultOn gives each request whose "METHOD PATH" begins with prefix to h in
+// place of Vault; nil ends that.
+func (s *Server) FaultOn(prefix string, h http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h == nil {
+		delete(s.lasting, prefix)
+		return
+	}
+	s.lasting[prefix] = h
 }
 
 // Status is a fault: a status with Vault's error strings and headers, given as
