@@ -3,6 +3,8 @@
 package integration
 
 import (
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 )
@@ -26,6 +28,26 @@ func TestP6SupervisorIsKilled(t *testing.T) {
 		r.waitLine("stopping")
 		r.waitLine("stopped")
 		r.wait().exited(137).says("the supervising process died without a report, stopping the command")
+	})
+}
+
+// And its files are removed in its place.
+func TestP11FilesOfAKilledSupervisor(t *testing.T) {
+	inEach(t, withInit, func(t *testing.T, p place) {
+		kv := kvMount(t, 2)
+		kv.put(t, "app", fields{"password": canary(t, "password")})
+		file := filepath.Join(t.TempDir(), "password")
+		r := p.start(p.vaultexec(t, "--file", file+"="+kv.path("app")+"#password").
+			vault(kv.vault.Address).token(kv.token(t, "app")).exec("/bin/sh", "-c", `trap 'exit 0' TERM`+loop))
+		r.waitLine("ready")
+		if _, err := os.Stat(file); err != nil {
+			t.Fatal(err)
+		}
+		killed(t, r.supervisor())
+		r.wait().exited(137)
+		if _, err := os.Lstat(file); !os.IsNotExist(err) {
+			t.Errorf("the file is left behind: %v", err)
+		}
 	})
 }
 

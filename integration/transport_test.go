@@ -58,6 +58,29 @@ func TestP1StandardVariables(t *testing.T) {
 	}
 }
 
+// Vault is reached through an HTTP proxy where the variables say so.
+func TestP1Proxy(t *testing.T) {
+	t.Parallel()
+	kv := kvMount(t, 2)
+	password := canary(t, "password")
+	kv.put(t, "app", fields{"password": password})
+	for _, name := range []string{"VAULT_HTTP_PROXY", "VAULT_PROXY_ADDR", "HTTP_PROXY"} {
+		t.Run(name, func(t *testing.T) {
+			p := newProxy(t, kv.vault.Address) // a proxy gets whole addresses, and this one goes to Vault with them
+			c := vaultexec(t, "--env", "PASSWORD="+kv.path("app")+"#password").token(kv.token(t, "app"))
+			c.vault("http://vault.example:8200").env(name+"="+p.address).run().exited(0).childHas("PASSWORD", password)
+			for _, r := range p.requests() {
+				if r.URL.Host != "vault.example:8200" {
+					t.Errorf("asked for %s", r.URL)
+				}
+			}
+			if len(p.requests()) == 0 {
+				t.Error("the proxy was not used")
+			}
+		})
+	}
+}
+
 // The namespace goes with every request, the login included; that of a
 // reference goes with its own. (Only Vault Enterprise and OpenBao have them:
 // seen is the header.)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/settings"
@@ -53,7 +55,7 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 		return become(stops, prep)
 	case link == nil && needsInit(s):
 		program := supervise.Program{Args: args, Env: environ, Secret: isCredential}
-		return supervise.Init(stops, options, program)
+		return beInit(stops, options, program, planner)
 	}
 	outcome := superviseChild(stops, prep, options)
 	if outcome.Ran && slices.Contains(s.RemapExit.Items, outcome.Code) {
@@ -66,6 +68,23 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 // supervisor itself.
 func needsInit(s *settings.Settings) bool {
 	return s.Init == settings.InitAlways || s.Init == settings.InitAuto && os.Getpid() == 1
+}
+
+// beInit takes the role of the init. The files of a supervisor that was killed
+// are the init's to remove.
+func beInit(stops *supervise.Stops, options supervise.Options, program supervise.Program, planner *env.Planner) supervise.Outcome {
+	begun := time.Now()
+	dir, err := os.Getwd() // as PID 1 the init leaves it
+	if err != nil {
+		dir = "/"
+	}
+	outcome := supervise.Init(stops, options, program)
+	if lost := (*supervise.LostError)(nil); errors.As(outcome.Err, &lost) {
+		if err := planner.RemoveAbandoned(dir, begun); err != nil {
+			options.Log.Warn("files could not be removed: " + err.Error())
+		}
+	}
+	return outcome
 }
 
 // become prepares the command and replaces this process with it; it returns

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // Write writes files so that no reader ever sees one that is torn, missing or
@@ -261,3 +262,29 @@ func (w *Written) removeDirs() Findings {
 	}
 	return findings
 }
+
+// RemoveAbandoned removes the files of a run that was killed and cannot remove
+// them itself: what stands at a destination, relative to dir, has the mode of
+// the file that belongs there and was written after the run had begun. The
+// directories stay.
+func (p *Planner) RemoveAbandoned(dir string, begun time.Time) error {
+	begun = begun.Add(-clockGrain)
+	var rep report
+	for _, f := range p.files {
+		dest := f.dest
+		if !filepath.IsAbs(dest) {
+			dest = filepath.Join(dir, dest)
+		}
+		info, err := os.Lstat(dest)
+		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != f.mode || info.ModTime().Before(begun) {
+			continue
+		}
+		if err := os.Remove(dest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			rep.add(removeFinding(dest, err))
+		}
+	}
+	return rep.err()
+}
+
+// clockGrain is more than the kernel's timestamps of files are behind.
+const clockGrain = 20 * time.Millisecond

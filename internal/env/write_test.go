@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"vaultexec/internal/secret"
 )
@@ -350,5 +351,38 @@ func TestP11ModeBeforeContent(t *testing.T) {
 	r.Close()
 	if err := <-donec; err == nil {
 		t.Error("filling a closed pipe succeeded")
+	}
+}
+
+// What a killed run left is told from what others have put there.
+func TestP11RemoveAbandoned(t *testing.T) {
+	dir := t.TempDir()
+	var files []File
+	for _, name := range []string{"ours", "older", "mode", "absent"} {
+		f, err := ParseFile(name + "=kv/a#b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	p, err := NewPlanner(Sources{Files: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	for name, mode := range map[string]os.FileMode{"ours": 0o400, "older": 0o400, "mode": 0o440} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(filepath.Join(dir, "older"), begun, begun.Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.RemoveAbandoned(dir, begun); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 || entries[0].Name() != "mode" || entries[1].Name() != "older" {
+		t.Errorf("left are %v, %v", entries, err)
 	}
 }

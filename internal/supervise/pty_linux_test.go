@@ -29,7 +29,7 @@ func onTerminal(t *testing.T, argv []string, change ...func(*exec.Cmd)) *termina
 	t.Helper()
 	master, slave, err := openTerminal()
 	if err != nil {
-		t.Skipf("NOT TESTED: no pseudo terminal can be had: %v", err)
+		untestable(t, "no pseudo terminal can be had: %v", err)
 	}
 	term := &terminal{t: t, master: master, outc: make(chan string, 1024)}
 	term.cmd = exec.Command(argv[0], argv[1:]...)
@@ -250,7 +250,7 @@ func bash(t *testing.T) *terminal {
 	t.Helper()
 	path, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skipf("NOT TESTED: needs an interactive shell with job control: %v", err)
+		untestable(t, "needs an interactive shell with job control: %v", err)
 	}
 	term := onTerminal(t, []string{path, "--norc", "--noprofile", "--noediting", "-i"})
 	term.expect("prompt> ")
