@@ -339,6 +339,18 @@ func (term *terminal) stopped() {
 	term.t.Fatal("the job has not stopped")
 }
 
+// given waits until the shell has given the terminal to its job, which it does
+// after it has shown the job's command.
+func (term *terminal) given() {
+	term.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if group, err := foregroundGroup(int(term.master.Fd())); err == nil && group != term.cmd.Process.Pid {
+			return
+		}
+	}
+	term.t.Fatal("the job has not got the terminal")
+}
+
 func TestP5CtrlZAndFg(t *testing.T) {
 	for _, mode := range []string{"supervise", "init"} {
 		t.Run(mode, func(t *testing.T) {
@@ -432,6 +444,7 @@ func TestP5FgOfARunningJob(t *testing.T) {
 	term.expect("&", "prompt> ")
 	term.typeLine("fg")
 	term.expect("helper:run")
+	term.given() // else it asks too early and stops, as without us
 	term.signalHelper(syscall.SIGUSR1)
 	term.expect("asking")
 	term.typeLine("hello")
