@@ -51,18 +51,24 @@ func (o *rotationOptions) changes(argv []string) <-chan Change {
 
 // readChanges reads one change a line: a reaction (none, restart, exit, exec,
 // or the name of a signal). With "held " in front its Deliver says "delivering
-// PID" and waits for another line, which makes it fail if that is "fail". The
+// PID" and waits for another line, "go" or "fail". The
 // command of each gets GENERATION in its environment, which is what helper:print
 // puts in front of its lines.
 func (o *rotationOptions) readChanges(orders *bufio.Scanner, argv []string, changec chan<- Change) {
 	answerc := make(chan string)
 	for generation := 1; orders.Scan(); {
 		order, held := strings.CutPrefix(orders.Text(), "held ")
-		if order == "go" || order == "fail" {
+		switch order {
+		case "go", "fail":
 			answerc <- order
 			continue
+		case "ping": // what was ordered before is in the channel
+			fmt.Println("pong")
+			continue
+		case "die":
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // a process may always signal itself
 		}
-		command := prepare(argv, false, false).Command
+		command := unchecked(argv)
 		command.Env = append(command.Env, fmt.Sprintf("GENERATION=%d ", generation))
 		change := Change{Command: command, Reason: "change " + fmt.Sprint(generation), HookTimeout: o.hookTimeout,
 			Applied: func() { fmt.Println("applied") }}
@@ -75,8 +81,7 @@ func (o *rotationOptions) readChanges(orders *bufio.Scanner, argv []string, chan
 			change.Reaction = ReactExit
 		case "exec":
 			change.Reaction = ReactExec
-			change.Hook = prepare(strings.Fields(o.hook), false, false).Command
-			change.Hook.Env = os.Environ()
+			change.Hook = unchecked(strings.Fields(o.hook))
 		default:
 			change.Reaction = ReactSignal
 			change.Signal, _ = ParseSignal(order)
@@ -92,6 +97,16 @@ func (o *rotationOptions) readChanges(orders *bufio.Scanner, argv []string, chan
 		}
 		changec <- change
 	}
+}
+
+// unchecked is a command that may not be there.
+func unchecked(argv []string) Command {
+	command := prepare(argv, false, false).Command
+	if command.Path == "" {
+		command.Path = argv[0]
+	}
+	command.Args, command.Env = argv, os.Environ()
+	return command
 }
 
 // hold locks a file for this process and those that it gives it to; nil: there
