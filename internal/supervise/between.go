@@ -10,11 +10,11 @@ func (r rules) stepBetween(s state, e event, now time.Time) (state, []action) {
 	case e.kind == childStarted && s.phase == starting:
 		return r.started(s, now)
 	case e.kind == startFailed && s.phase == starting:
-		s, actions := s.settled()
+		_, actions := s.settled()
 		actions = append(actions, r.handBack()...)
-		failure := action{verb: tell, told: told{event: Event{Kind: RestartImpossible, Code: failed(e.err).Code}, err: e.err}}
-		s = end(failed(e.err))
-		return s, append(actions, failure)
+		outcome := failed(e.err)
+		return end(outcome), append(actions, action{verb: tell, told: told{
+			event: Event{Kind: RestartImpossible, Code: outcome.Code}, err: e.err}})
 	case e.kind == initLost:
 		return r.forGood(s, now)
 	case e.kind == signalReceived:
