@@ -23,7 +23,7 @@ func (r rules) stepBetween(s state, e event, now time.Time) (state, []action) {
 		}
 		return r.keep(s, e.sig)
 	case e.kind == timeElapsed && s.phase == backingOff && due(s.deadline, now):
-		return r.startNext(s, now)
+		return r.startNext(s)
 	}
 	return s, nil
 }
@@ -31,10 +31,10 @@ func (r rules) stepBetween(s state, e event, now time.Time) (state, []action) {
 // startNext starts the next child with all that was collected. Files that must
 // be delivered for that come first; if they cannot be, the command that was
 // current before is better than none.
-func (r rules) startNext(s state, now time.Time) (state, []action) {
+func (r rules) startNext(s state) (state, []action) {
 	s = s.to(starting)
 	rot := &s.rotation
-	if rot.stage == quiet && rot.pending.exists() && !now.Before(rot.retryAt) {
+	if rot.stage == quiet && rot.pending.exists() {
 		return s, rot.deliverPending()
 	}
 	if rot.stage == delivering {

@@ -185,7 +185,7 @@ func (r rules) gone(s state, now time.Time) (state, []action) {
 	actions := []action{{verb: reapChild}}
 	switch s.then {
 	case thenStart:
-		s, more := r.startNext(s, now)
+		s, more := r.startNext(s)
 		return s, append(actions, more...)
 	case thenBackOff:
 		s = s.to(backingOff)

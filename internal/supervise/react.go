@@ -80,7 +80,7 @@ func (r rules) react(s state, now time.Time) (state, []action) {
 	}
 	rot.owed = rot.owed.and(b)
 	if s.phase == starting {
-		return r.startNext(s, now)
+		return r.startNext(s)
 	}
 	return s, nil
 }
