@@ -101,7 +101,7 @@ func become(stops *supervise.Stops, prep *preparation) supervise.Outcome {
 func superviseChild(stops *supervise.Stops, prep *preparation, options supervise.Options) supervise.Outcome {
 	supervisor := supervise.Catch(stops, options)
 	startc, cancel := prep.beside(supervisor.Caught())
-	outcome := supervisor.Run(startc, cancel)
+	outcome := supervisor.Run(startc, cancel, nil)
 	cancel()
 	prep.remove()
 	return outcome

@@ -10,12 +10,12 @@ import (
 // tells and reaps at once.
 type childStatus struct{}
 
-// poll asks for stops and for the end of the child. There is no reliable
+// pollChild asks for stops and for the end of the child. There is no reliable
 // WNOWAIT here (golang/go#19314), so the child is reaped at once. What guards
 // its number afterwards: the loop that reaps is the one that signals, and the
 // child is not signalled any more; a group keeps its number while it has a
 // member, and was seen to have one lookInterval ago.
-func (s *system) poll() []event {
+func (s *system) pollChild() []event {
 	var events []event
 	for s.child != nil && !s.ended {
 		var status unix.WaitStatus

@@ -27,10 +27,10 @@ type waitInfo struct {
 	status int32
 }
 
-// poll asks for stops and for the end of the child. The end is only looked at
+// pollChild asks for stops and for the end of the child. The end is only looked at
 // (WNOWAIT): the zombie keeps the pid and the group number from being reused
 // until its leftovers have had their TERM.
-func (s *system) poll() []event {
+func (s *system) pollChild() []event {
 	var events []event
 	for s.child != nil && !s.ended {
 		info, err := waitFor(s.child.Pid, unix.WEXITED|unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT)

@@ -33,6 +33,12 @@
 // signals other than HUP, INT and the job-control ones the Go runtime replaces
 // an inherited "ignore" before any of this code runs.
 //
+// # What a change does
+//
+// While the child runs, [Supervisor.Run] takes a [Change]: a newer command, files
+// to put in place first, and what that does to the child (its [Reaction]). When
+// it is applied is up to [Rotation]. A stop request ends a restart too.
+//
 // # Goroutines
 //
 // The loop in loop.go owns all state and runs on the caller's goroutine. Beside
@@ -47,5 +53,9 @@
 // In the init role: go-reap's, for the life of the process, and one that reads
 // the supervisor's report, for which the init's loop waits.
 //
-// The states, the terminal modes and their reasons are in docs/design-states.md.
+// What the loop starts beside the child are the hooks of changes, one at a time,
+// and, for each delivery, the goroutine that calls Change.Deliver; Run waits for
+// it at the end, but not for long.
+//
+// The states, the rotation, the terminal modes and their reasons are in docs/design-states.md.
 package supervise

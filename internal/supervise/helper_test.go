@@ -80,9 +80,10 @@ func helperRun(args []string) int {
 	child := flags.Bool("child", false, "forward to the child only")
 	rewrite := flags.String("rewrite", "", "FROM:TO,...")
 	verbose := flags.Bool("v", false, "log")
+	rotation := rotationFlags(flags)
 	_ = flags.Parse(args)
 
-	options := Options{StopTimeout: *timeout, Link: link, Rewrite: map[syscall.Signal]syscall.Signal{}}
+	options := Options{StopTimeout: *timeout, Link: link, Rewrite: map[syscall.Signal]syscall.Signal{}, Rotation: rotation.Rotation}
 	options.StopSignal, _ = ParseSignal(*stop)
 	if *child {
 		options.Forward = Child
@@ -103,7 +104,9 @@ func helperRun(args []string) int {
 	run, caughtc := stops.Become, stops.Caught()
 	if *mode != "exec" {
 		s := Catch(stops, options)
-		run, caughtc = s.Run, s.Caught()
+		changec := rotation.changes(flags.Args())
+		run = func(startc <-chan Start, cancel func()) Outcome { return s.Run(startc, cancel, changec) }
+		caughtc = s.Caught()
 	}
 	startc := make(chan Start, 1)
 	go func() {
@@ -153,17 +156,25 @@ func helperPrint(args []string) int {
 	linger := flags.Duration("linger", 0, "how long it takes to end, and say so")
 	far := flags.Bool("far", false, "let it make a session of its own")
 	tell := flags.Bool("tell", false, "close descriptor 3 when ready")
+	stay := flags.Bool("stay", false, "with -leave: go on")
+	lock := flags.String("lock", "", "a file that we and what we leave must have for ourselves")
 	_ = flags.Parse(args)
 
 	c := make(chan os.Signal, 1024)
 	signal.Notify(c)
-	say := func(format string, a ...any) { fmt.Printf(*name+format+"\n", a...) }
+	say := func(format string, a ...any) { fmt.Printf(os.Getenv("GENERATION")+*name+format+"\n", a...) }
+	held, err := hold(*lock)
+	if err != nil {
+		say("two at once: %v", err)
+	}
 	if *leave != "" {
-		if err := startLeftover(*leave, *far, *linger); err != nil {
+		if err := startLeftover(*leave, *far, *linger, held); err != nil {
 			say("%v", err)
 			return 1
 		}
-		return *code
+		if !*stay {
+			return *code
+		}
 	}
 	say("ready")
 	if *front {
@@ -191,14 +202,14 @@ func helperPrint(args []string) int {
 }
 
 // startLeftover starts a grandchild, in our group or far from it, and waits
-// until it is ready.
-func startLeftover(until string, far bool, linger time.Duration) error {
+// until it is ready. It holds held too.
+func startLeftover(until string, far bool, linger time.Duration, held ...*os.File) error {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	cmd := exec.Command(os.Args[0], "helper:print", "-until", until, "-name", "left ", "-tell", "-linger", linger.String())
-	cmd.Stdout, cmd.ExtraFiles = os.Stdout, []*os.File{in}
+	cmd.Stdout, cmd.ExtraFiles = os.Stdout, append([]*os.File{in}, held...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: far}
 	if err := cmd.Start(); err != nil {
 		return err

@@ -106,7 +106,7 @@ type initRole struct {
 	supervisor *os.Process
 	ready      bool             // the supervisor has caught the signals
 	held       []syscall.Signal // what came before that
-	target     int              // the command's pid, negative if it leads a group; 0: not started
+	target     int              // the command's pid, negative if it leads a group; 0: there is none
 	outcome    *Outcome         // what the supervisor reported; nil: nothing yet
 }
 
@@ -255,6 +255,8 @@ func (in *initRole) reported(r report) {
 		in.held = nil
 	case reportStarted:
 		in.target = int(r.value)
+	case reportGone:
+		in.target = 0
 	case reportExited:
 		in.outcome = &Outcome{Code: int(r.value & 0xff), Signal: syscall.Signal(r.value >> 8)}
 	}

@@ -3,6 +3,7 @@ package supervise
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"syscall"
 	"time"
@@ -31,6 +32,12 @@ type loop struct {
 	childc <-chan os.Signal // SIGCHLD; one is enough, poll asks until there is no news
 	startc <-chan Start     // the preparation's one result; nil once it was received
 	lostc  <-chan struct{}  // closed when the init is gone; nil if there is none
+
+	changec    <-chan Change // newer commands; nil: there will be none
+	deliveredc <-chan event  // how a delivery went, from the goroutine that does it
+
+	observe func(Event)    // nil: nobody wants to know
+	random  func() float64 // nil: math/rand/v2's
 }
 
 // run loops until the run has ended.
@@ -44,28 +51,53 @@ func (l *loop) run() Outcome {
 			timer.Reset(time.Until(next))
 			timec = timer.C
 		}
+		changec := l.changec
+		if l.state.phase == preparing {
+			changec = nil // it may have overtaken the first command, and can wait
+		}
 		select {
 		case sig := <-l.sigc:
 			l.received(sig)
 		case start, ok := <-l.startc:
 			l.startc = nil
-			// A stop request that is already here wins, whichever case the
-			// select chose: no child starts after one.
-			l.drainSignals()
 			l.happened(prepared(start, ok))
 		case <-l.childc:
-			for _, e := range l.hands.poll() {
-				l.happened(e)
-			}
+			l.pollChild()
 		case <-l.lostc:
 			l.lostc = nil
 			l.log.Warn("the init process is gone, stopping the command")
 			l.happened(event{kind: initLost})
+		case change, ok := <-changec:
+			if !ok {
+				l.changec = nil
+				continue
+			}
+			l.happened(event{kind: changeReceived, change: change, random: l.draw()})
+		case e := <-l.deliveredc:
+			// An end that was there before comes before what is done for the change.
+			l.pollChild()
+			l.happened(e)
 		case <-timec:
 			l.happened(event{kind: timeElapsed})
 		}
 	}
 	return l.state.outcome
+}
+
+func (l *loop) pollChild() {
+	for _, e := range l.hands.poll() {
+		if e.kind == childExited {
+			e.random = l.draw()
+		}
+		l.happened(e)
+	}
+}
+
+func (l *loop) draw() float64 {
+	if l.random == nil {
+		return rand.Float64()
+	}
+	return l.random()
 }
 
 // prepared is the event for what the preparation sent.
@@ -107,10 +139,32 @@ func (l *loop) happened(e event) {
 			l.log.Debug("supervisor state changed", "from", before.String(), "to", next.phase.String())
 		}
 		for _, a := range actions {
-			events = append(events, l.hands.perform(a)...)
+			events = append(events, l.act(a)...)
 			if e.kind == timeElapsed && a.sig == syscall.SIGKILL {
 				l.log.Warn("not stopped in time, sent KILL", "state", before.String())
 			}
 		}
 	}
+}
+
+// act carries out one action.
+func (l *loop) act(a action) []event {
+	switch a.verb {
+	case tell:
+		l.tell(a.told)
+		return nil
+	case tellApplied:
+		for _, applied := range a.applied {
+			applied()
+		}
+		return nil
+	case startChild:
+		// A stop request that is already here wins, whichever case the select
+		// chose: no child starts after one.
+		l.drainSignals()
+		if l.state.phase == ended {
+			return nil
+		}
+	}
+	return l.hands.perform(a)
 }

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -16,9 +18,11 @@ type fakeChild struct {
 	t0       time.Time
 	did      []string
 	onSignal func(syscall.Signal) // nil: nothing happens
-	pending  []event              // what poll will tell
 	childc   chan os.Signal
-	leftover bool // somebody is left in the group, until KILL
+	leftover atomic.Bool // somebody is left in the group
+
+	mu      sync.Mutex
+	pending []event // what poll will tell
 }
 
 func (f *fakeChild) perform(a action) []event {
@@ -27,7 +31,7 @@ func (f *fakeChild) perform(a action) []event {
 	case startChild:
 		return []event{{kind: childStarted}}
 	case lookAtGroup:
-		if !f.leftover {
+		if !f.leftover.Load() {
 			return []event{{kind: groupEmptied}}
 		}
 	case signalChild:
@@ -39,14 +43,23 @@ func (f *fakeChild) perform(a action) []event {
 }
 
 func (f *fakeChild) poll() []event {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	events := f.pending
 	f.pending = nil
 	return events
 }
 
 func (f *fakeChild) exit(code int) {
-	f.pending = append(f.pending, event{kind: childExited, code: code})
+	f.happens(event{kind: childExited, code: code})
 	f.childc <- syscall.SIGCHLD
+}
+
+// happens makes the next poll tell e.
+func (f *fakeChild) happens(e event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pending = append(f.pending, e)
 }
 
 // testLoop runs play beside a loop and returns the outcome and what was done.
@@ -110,7 +123,8 @@ func TestLoopKillsADeafChildOnTime(t *testing.T) {
 }
 
 func TestLoopKillsLeftovers(t *testing.T) {
-	child := &fakeChild{leftover: true}
+	child := &fakeChild{}
+	child.leftover.Store(true)
 	outcome, did := testLoop(t, testRules(noTerminal), child, func(_ chan os.Signal, startc chan Start) {
 		startc <- Start{Command: sleeper}
 		time.Sleep(time.Second)

@@ -246,13 +246,13 @@ func TestP5CtrlCBeforeStart(t *testing.T) {
 }
 
 // bash starts an interactive bash with job control on a terminal.
-func bash(t *testing.T) *terminal {
+func bash(t *testing.T, change ...func(*exec.Cmd)) *terminal {
 	t.Helper()
 	path, err := exec.LookPath("bash")
 	if err != nil {
 		untestable(t, "needs an interactive shell with job control: %v", err)
 	}
-	term := onTerminal(t, []string{path, "--norc", "--noprofile", "--noediting", "-i"})
+	term := onTerminal(t, []string{path, "--norc", "--noprofile", "--noediting", "-i"}, change...)
 	term.expect("prompt> ")
 	return term
 }

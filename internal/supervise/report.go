@@ -13,8 +13,9 @@ import (
 
 // The init and its supervisor talk over two pipes. On the report pipe the
 // supervisor writes messages of one fixed size, each in one write, which a
-// pipe keeps whole (pipe(7), PIPE_BUF): ready, started, exited. On the lifeline
-// nothing is ever written; the supervisor sees its end when the init is gone.
+// pipe keeps whole (pipe(7), PIPE_BUF): ready, for each child started and gone,
+// and exited. On the lifeline nothing is ever written; the supervisor sees its
+// end when the init is gone.
 //
 // The supervisor knows its role and the descriptors from argv[0], not from an
 // environment variable, which the child would inherit (coder/coder#2441), and
@@ -30,6 +31,7 @@ type reportKind byte
 const (
 	reportReady   reportKind = 'r' // signals are caught
 	reportStarted reportKind = 's' // value: the child's pid, negative if it leads a group
+	reportGone    reportKind = 'g' // that child is reaped and nothing is left of its group
 	reportExited  reportKind = 'x' // value: the exit status, and Outcome.Signal in the second byte
 )
 
@@ -124,6 +126,12 @@ func (l *Link) started(pid int, leadsGroup bool) {
 		pid = -pid
 	}
 	_ = (report{reportStarted, int32(pid)}).write(l.reports) // the lifeline tells if nobody listens
+}
+
+func (l *Link) gone() {
+	if l != nil {
+		_ = (report{reportGone, 0}).write(l.reports) // the lifeline tells if nobody listens
+	}
 }
 
 // lost is closed when the init is gone; nil, which blocks for ever, without one.

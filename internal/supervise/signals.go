@@ -193,3 +193,21 @@ func signalName(sig syscall.Signal) string {
 	}
 	return strconv.Itoa(int(sig))
 }
+
+// fromTerminal reports whether a terminal sends sig to its foreground group,
+// or a shell to its jobs.
+func fromTerminal(sig syscall.Signal) bool {
+	return sig == syscall.SIGINT || sig == syscall.SIGQUIT || sig == syscall.SIGWINCH ||
+		sig == syscall.SIGCONT || stopsJob(sig)
+}
+
+// stopsJob reports whether sig is one of job control's stop signals.
+func stopsJob(sig syscall.Signal) bool {
+	return sig == syscall.SIGTSTP || asksForTerminal(sig)
+}
+
+// asksForTerminal reports whether sig is what the kernel sends to the whole
+// group of a process that reads or writes a terminal in the background.
+func asksForTerminal(sig syscall.Signal) bool {
+	return sig == syscall.SIGTTIN || sig == syscall.SIGTTOU
+}

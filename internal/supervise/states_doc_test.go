@@ -36,14 +36,29 @@ func stateTable() string {
 		{"childExited", anEvent(childExited), noon},
 		{"groupEmptied", anEvent(groupEmptied), noon},
 		{"initLost", anEvent(initLost), noon},
+		{"changeReceived", anEvent(changeReceived), noon},
+		{"changeDelivered", anEvent(changeDelivered), noon},
+		{"deliveryFailed", anEvent(deliveryFailed), noon},
+		{"hookEnded", anEvent(hookEnded), noon},
 		{"timeElapsed, before the deadline", anEvent(timeElapsed), noon.Add(lookInterval)},
 		{"timeElapsed, at the deadline", anEvent(timeElapsed), noon.Add(time.Hour)},
 	}
-	for p := preparing; p <= ended; p++ {
+	cells := map[string]string{} // key -> value: standing and event -> what it does
+	for _, standing := range standings {
 		for _, row := range rows {
-			if cell := modesCell(at(p), row.e, row.now); cell != "" {
-				fmt.Fprintf(&b, "| %s | %s | %s |\n", p, row.event, cell)
+			cell := modesCell(standing.state, row.e, row.now)
+			cells[standing.name+row.event] = cell
+			like := ""
+			if standing.like != "" {
+				like = cells[standing.like+row.event]
 			}
+			switch {
+			case cell == like:
+				continue
+			case cell == "":
+				cell = standing.state.name() + " | nothing"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", standing.name, row.event, cell)
 		}
 	}
 	return b.String()
@@ -52,8 +67,9 @@ func stateTable() string {
 // modesCell is what an event does in all modes: next state and actions without
 // a terminal, then the modes in which it does something else. Empty: nothing.
 func modesCell(s state, e event, now time.Time) string {
+	before := s.name()
 	next, did := describe(noTerminal, s, e, now)
-	effects, active := []string{did}, next != s.phase || did != ""
+	effects, active := []string{did}, next != before || did != ""
 	for _, mode := range []terminalMode{session, foreground, shared} {
 		otherNext, otherDid := describe(mode, s, e, now)
 		if otherNext == next && otherDid == did {
@@ -75,15 +91,26 @@ func modesCell(s state, e event, now time.Time) string {
 }
 
 // describe is what an event does in one mode.
-func describe(mode terminalMode, s state, e event, now time.Time) (phase, string) {
+func describe(mode terminalMode, s state, e event, now time.Time) (string, string) {
 	next, actions := testRules(mode).step(s, e, now)
 	if len(next.kept) > len(s.kept) {
-		return next.phase, "kept until the start"
+		return next.name(), "kept until the start"
+	}
+	if e.kind == changeReceived && next.rotation.pending.exists() {
+		return next.name(), "collected"
 	}
 	if !next.followAt.IsZero() {
-		return next.phase, fmt.Sprintf("suspendSelf(%s) in %s, if it is still stopped", signalName(next.follow), followDelay)
+		return next.name(), fmt.Sprintf("suspendSelf(%s) in %s, if it is still stopped", signalName(next.follow), followDelay)
 	}
-	return next.phase, show(actions)
+	return next.name(), show(actions)
+}
+
+// name is the state with what comes after the child, as the table has it.
+func (s state) name() string {
+	if s.ending() || s.then == thenEnd || s.phase == starting || s.phase == backingOff {
+		return s.phase.String()
+	}
+	return fmt.Sprintf("%s (%s)", s.phase, s.then)
 }
 
 // Run with UPDATE_DOCS=1 to write the table.
@@ -123,8 +150,11 @@ func TestDocNamesEverything(t *testing.T) {
 	for k := commandPrepared; k <= timeElapsed; k++ {
 		names = append(names, k.String())
 	}
-	for v := cancelPreparation; v <= reapChild; v++ {
+	for v := cancelPreparation; v <= tellApplied; v++ {
 		names = append(names, v.String())
+	}
+	for k := ChildStarted; k <= RestartImpossible; k++ {
+		names = append(names, k.String())
 	}
 	for m := noTerminal; m <= shared; m++ {
 		names = append(names, m.String())

@@ -10,12 +10,23 @@ import (
 type phase int
 
 const (
-	preparing phase = iota // the command is being worked out; there is no child yet
-	running                // the child runs and nobody asked it to stop
-	stopping               // the child was asked to stop and has until the deadline
-	killing                // the child got KILL; only its end is outstanding
-	draining               // the child ended; what it left behind has until the deadline
-	ended                  // the outcome is decided and nothing is left to do
+	preparing  phase = iota // the command is being worked out; there is no child yet
+	running                 // the child runs and nobody asked it to stop
+	stopping                // the child was asked to stop and has until the deadline
+	killing                 // the child got KILL; only its end is outstanding
+	draining                // the child ended; what it left behind has until the deadline
+	starting                // nothing is left of a child; the next one is about to start
+	backingOff              // nothing is left of a child that failed; the next one starts at the deadline
+	ended                   // the outcome is decided and nothing is left to do
+)
+
+// successor is what comes after a child that is going or gone.
+type successor int
+
+const (
+	thenEnd     successor = iota // the end of the run
+	thenStart                    // a restart: the next child
+	thenBackOff                  // the next child, some time after one that failed
 )
 
 // eventKind is something that happened.
@@ -31,6 +42,10 @@ const (
 	childExited                        // the child ended; it is still a zombie
 	groupEmptied                       // nothing is left of the child's group
 	initLost                           // the init that started us is gone
+	changeReceived                     // there is a newer command for the child
+	changeDelivered                    // the files of a change are in place
+	deliveryFailed                     // the files of a change are not in place
+	hookEnded                          // the hook of a change ended and was reaped
 	timeElapsed                        // the timer of the state fired
 )
 
@@ -38,9 +53,11 @@ const (
 type event struct {
 	kind    eventKind
 	sig     syscall.Signal // signalReceived, childStopped, childExited: which; 0: none
-	code    int            // childExited: the exit status, 128+n for signal n
-	err     error          // preparationFailed, startFailed: why
+	code    int            // childExited, hookEnded: the exit status, 128+n for signal n
+	err     error          // preparationFailed, startFailed, deliveryFailed, hookEnded: why
 	command Command        // commandPrepared: what to run
+	change  Change         // changeReceived: what to change to
+	random  float64        // changeReceived, childExited: a number in [0, 1)
 }
 
 // verb is something to do.
@@ -56,13 +73,21 @@ const (
 	resumeChild                   // give the child the terminal back and continue it
 	restoreTerminal               // make our group the terminal's foreground group
 	reapChild                     // let go of the zombie and with it of its pid
+	deliverChange                 // answered by changeDelivered or deliveryFailed
+	runHook                       // answered by hookEnded
+	killHook                      // send KILL to the hook's group
+	tell                          // log and observe
+	tellApplied                   // call Change.Applied
 )
 
 // action is something to do, with what belongs to it.
 type action struct {
 	verb    verb
 	sig     syscall.Signal // signalChild, signalGroup, suspendSelf: which
-	command Command        // startChild: what to run
+	command Command        // startChild, runHook: what to run
+	deliver func() error   // deliverChange: what to call; nil: nothing
+	applied []func()       // tellApplied: what to call
+	told    told           // tell: what
 }
 
 // rules are what step decides by and what never changes during a run.
@@ -71,17 +96,26 @@ type rules struct {
 	stopSignal  syscall.Signal
 	stopTimeout time.Duration // negative: no KILL
 	rewrite     map[syscall.Signal]syscall.Signal
+	rotation    Rotation
 }
 
 // state is all that a run remembers. The zero value is its beginning.
 type state struct {
 	phase    phase
-	kept     []syscall.Signal // preparing: what to deliver after the start, in order
-	deadline time.Time        // stopping, draining: when KILL is due; zero: never
+	then     successor        // stopping, killing, draining, starting, backingOff: what comes after
+	kept     []syscall.Signal // no child: what to deliver after the start, in order
+	deadline time.Time        // stopping, draining: when KILL is due, zero: never; backingOff: when the start is
 	lookAt   time.Time        // draining: when to look at the group again
 	follow   syscall.Signal   // running, stopping: what stopped the child but maybe not us
 	followAt time.Time        // running, stopping: when to stop for follow, if the child still has
-	outcome  Outcome          // draining, ended
+	outcome  Outcome          // draining and later: of the last child, or of the run
+
+	command   Command       // what the next start runs
+	startedAt time.Time     // running, stopping: when the child was started
+	cause     string        // the same: the changes that it was started for, if any
+	failures  int           // how many children in a row have failed
+	delay     time.Duration // draining: how long after it the failed child is replaced
+	rotation  rotation      // the changes
 }
 
 const (
@@ -102,6 +136,17 @@ const (
 // step says what becomes of a run when e happens, and what is to be done. It
 // does nothing itself.
 func (r rules) step(s state, e event, now time.Time) (state, []action) {
+	switch e.kind {
+	case changeReceived, changeDelivered, deliveryFailed, hookEnded:
+		if s.phase == preparing || s.ending() {
+			return s, nil // nothing changes any more; and not yet, see loop.run
+		}
+		return r.stepRotation(s, e, now)
+	case timeElapsed:
+		if due(s.rotation.hookAt, now) {
+			return r.hookLate(s)
+		}
+	}
 	switch s.phase {
 	case preparing:
 		return r.stepPreparing(s, e, now)
@@ -109,13 +154,21 @@ func (r rules) step(s state, e event, now time.Time) (state, []action) {
 		return r.stepAlive(s, e, now)
 	case draining:
 		return r.stepDraining(s, e, now)
+	case starting, backingOff:
+		return r.stepBetween(s, e, now)
 	}
 	return s, nil
+}
+
+// ending reports whether the run will end with the child that there is or was.
+func (s state) ending() bool {
+	return s.phase == ended || s.then == thenEnd && (s.phase == stopping || s.phase == killing || s.phase == draining)
 }
 
 func (r rules) stepPreparing(s state, e event, now time.Time) (state, []action) {
 	switch e.kind {
 	case commandPrepared:
+		s.command = e.command
 		return s, []action{{verb: startChild, command: e.command}}
 	case preparationFailed:
 		return end(failed(e.err)), nil
@@ -123,29 +176,47 @@ func (r rules) stepPreparing(s state, e event, now time.Time) (state, []action) 
 		// In a job's place the child took the terminal before its exec failed.
 		return end(failed(e.err)), r.handBack()
 	case childStarted:
-		kept := s.kept
-		s = state{phase: running}
-		var actions []action
-		for _, sig := range kept {
-			var more []action
-			s, more = r.step(s, event{kind: signalReceived, sig: sig}, now)
-			actions = append(actions, more...)
-		}
-		return s, actions
+		return r.started(s, now)
 	case initLost:
 		return end(Outcome{Code: exitBySignal(syscall.SIGTERM)}), []action{{verb: cancelPreparation}}
 	case signalReceived:
-		return r.keepOrEnd(s, e.sig)
+		if r.asksToStop(e.sig) {
+			return end(r.outcome(exitBySignal(e.sig), e.sig)), []action{{verb: cancelPreparation}}
+		}
+		return r.keep(s, e.sig)
 	}
 	return s, nil
 }
 
-// keepOrEnd handles a signal that comes before there is a child.
-func (r rules) keepOrEnd(s state, sig syscall.Signal) (state, []action) {
+// started turns to a child that runs.
+func (r rules) started(s state, now time.Time) (state, []action) {
+	kept, owed, cause := s.kept, s.rotation.owed, ""
+	if s.then == thenStart {
+		cause = owed.reason()
+		s.rotation.restartedAt = now
+	}
+	s.rotation.owed = batch{}
+	s = state{phase: running, command: s.command, failures: s.failures, rotation: s.rotation, startedAt: now, cause: cause}
+	s.rotation.pending.due, _ = r.plan(s.rotation, now)
+	actions := append([]action{telling(ChildStarted, cause, 0)}, owed.tellApplied()...)
+	for _, sig := range kept {
+		var more []action
+		s, more = r.step(s, event{kind: signalReceived, sig: sig}, now)
+		actions = append(actions, more...)
+	}
+	return s, actions
+}
+
+// asksToStop reports whether sig ends a run that has no child, or that was
+// about to replace it.
+func (r rules) asksToStop(sig syscall.Signal) bool {
 	_, stop := r.delivered(sig)
+	return stop || sig == syscall.SIGTERM || sig == syscall.SIGINT || sig == syscall.SIGQUIT
+}
+
+// keep handles another signal that comes while there is no child.
+func (r rules) keep(s state, sig syscall.Signal) (state, []action) {
 	switch {
-	case stop || sig == syscall.SIGTERM || sig == syscall.SIGINT || sig == syscall.SIGQUIT:
-		return end(r.outcome(exitBySignal(sig), sig)), []action{{verb: cancelPreparation}}
 	case r.mode == foreground && stopsJob(sig):
 		return s, []action{{verb: suspendSelf, sig: sig}}
 	case r.mode != noTerminal && fromTerminal(sig):
@@ -172,18 +243,18 @@ func (r rules) stepAlive(s state, e event, now time.Time) (state, []action) {
 			s.follow, s.followAt = e.sig, now.Add(followDelay)
 		}
 	case timeElapsed:
-		if due(s.followAt, now) {
+		switch {
+		case due(s.followAt, now):
 			sig := s.follow
 			s.follow, s.followAt = 0, time.Time{}
 			return s, []action{{verb: suspendSelf, sig: sig}}
-		}
-		if s.phase == stopping && due(s.deadline, now) {
-			return state{phase: killing}, []action{{verb: signalChild, sig: syscall.SIGKILL}}
+		case s.phase == stopping && due(s.deadline, now):
+			return r.kill(s)
+		case s.applies() && due(s.rotation.pending.due, now):
+			return r.apply(s, now)
 		}
 	case childExited:
-		outcome := r.outcome(e.code, e.sig)
-		outcome.Ran = true
-		return r.drain(s, outcome, now)
+		return r.exited(s, e, now)
 	}
 	return s, nil
 }
@@ -191,24 +262,49 @@ func (r rules) stepAlive(s state, e event, now time.Time) (state, []action) {
 // forward passes a signal on to the child and starts the deadline if the
 // signal asks to stop.
 func (r rules) forward(s state, sig syscall.Signal, now time.Time) (state, []action) {
+	var actions []action
+	if s.then != thenEnd && r.asksToStop(sig) {
+		s, actions = r.forGood(s, now)
+	}
 	to, stop := r.delivered(sig)
 	switch {
+	case s.phase == killing && s.then == thenStart:
+		return r.keep(s, sig) // the next child gets it
 	case s.phase == killing:
-		return s, nil // nothing can follow KILL
+		return s, actions // nothing can follow KILL
 	case r.mode == shared && fromTerminal(sig):
-		return s, nil // the child is in our group and got it from the terminal
+		return s, actions // the child is in our group and got it from the terminal
 	case r.mode == foreground && sig == syscall.SIGCONT:
 		return s, []action{{verb: resumeChild}}
 	case to == 0:
-		return s, nil
+		return s, actions
 	}
 	if stop && s.phase == running {
-		s.phase = stopping
-		if r.stopTimeout >= 0 {
-			s.deadline = now.Add(r.stopTimeout)
-		}
+		s, actions = r.stop(s, thenEnd, now)
 	}
-	return s, []action{{verb: signalChild, sig: to}}
+	return s, append(actions, action{verb: signalChild, sig: to})
+}
+
+// stop gives the child the stop timeout to end. The caller sends the signal.
+func (r rules) stop(s state, then successor, now time.Time) (state, []action) {
+	s.phase, s.then = stopping, then
+	if r.stopTimeout >= 0 {
+		s.deadline = now.Add(r.stopTimeout)
+	}
+	if then == thenEnd {
+		return s.settled()
+	}
+	return s, nil
+}
+
+// kill ends the child that did not stop in time: for a restart with all of its
+// group, which must be gone before the next child starts.
+func (r rules) kill(s state) (state, []action) {
+	s = s.to(killing)
+	if s.then == thenStart && r.mode != shared {
+		return s, []action{{verb: signalGroup, sig: syscall.SIGKILL}}
+	}
+	return s, []action{{verb: signalChild, sig: syscall.SIGKILL}}
 }
 
 // delivered returns what the child gets for a received signal, 0 for nothing,
@@ -228,55 +324,6 @@ func (r rules) delivered(sig syscall.Signal) (to syscall.Signal, stop bool) {
 	return to, stop
 }
 
-// drain turns to what the ended child left behind. In a shared group there is
-// nothing of which we could say that the child left it.
-func (r rules) drain(s state, outcome Outcome, now time.Time) (state, []action) {
-	if r.mode == shared {
-		return end(outcome), []action{{verb: reapChild}}
-	}
-	deadline := now.Add(drainTimeout)
-	switch {
-	case s.phase == killing:
-		deadline = now
-	case !s.deadline.IsZero() && s.deadline.Before(deadline):
-		deadline = s.deadline
-	}
-	next := state{
-		phase:    draining,
-		deadline: deadline,
-		lookAt:   now.Add(lookInterval),
-		outcome:  outcome,
-	}
-	return next, append(r.handBack(),
-		action{verb: signalGroup, sig: syscall.SIGTERM}, action{verb: lookAtGroup})
-}
-
-// handBack makes the terminal ours again if it was lent to the child.
-func (r rules) handBack() []action {
-	if r.mode == foreground {
-		return []action{{verb: restoreTerminal}}
-	}
-	return nil
-}
-
-func (r rules) stepDraining(s state, e event, now time.Time) (state, []action) {
-	switch e.kind {
-	case groupEmptied:
-		return end(s.outcome), []action{{verb: reapChild}}
-	case timeElapsed:
-		if due(s.deadline, now) {
-			return end(s.outcome), []action{{verb: signalGroup, sig: syscall.SIGKILL}, {verb: reapChild}}
-		}
-		s.lookAt = now.Add(lookInterval)
-		return s, []action{{verb: lookAtGroup}}
-	case signalReceived:
-		if to, _ := r.delivered(e.sig); to != 0 {
-			return s, []action{{verb: signalGroup, sig: to}}
-		}
-	}
-	return s, nil
-}
-
 // outcome is that of a run that ended with code, because of sig if it is not 0.
 func (r rules) outcome(code int, sig syscall.Signal) Outcome {
 	looksOn := r.mode == foreground || r.mode == shared
@@ -291,10 +338,21 @@ func end(outcome Outcome) state {
 	return state{phase: ended, outcome: outcome}
 }
 
+// to is the state in another phase, with the times of the old one cleared.
+func (s state) to(p phase) state {
+	s.phase = p
+	s.deadline, s.lookAt, s.follow, s.followAt = time.Time{}, time.Time{}, 0, time.Time{}
+	return s
+}
+
 // next is when the state wants to hear timeElapsed; zero: not at all.
 func (s state) next() time.Time {
+	times := []time.Time{s.deadline, s.lookAt, s.followAt, s.rotation.hookAt}
+	if s.applies() {
+		times = append(times, s.rotation.pending.due)
+	}
 	var first time.Time
-	for _, t := range []time.Time{s.deadline, s.lookAt, s.followAt} {
+	for _, t := range times {
 		if first.IsZero() || !t.IsZero() && t.Before(first) {
 			first = t
 		}
@@ -304,22 +362,4 @@ func (s state) next() time.Time {
 
 func due(deadline, now time.Time) bool {
 	return !deadline.IsZero() && !now.Before(deadline)
-}
-
-// fromTerminal reports whether a terminal sends sig to its foreground group,
-// or a shell to its jobs.
-func fromTerminal(sig syscall.Signal) bool {
-	return sig == syscall.SIGINT || sig == syscall.SIGQUIT || sig == syscall.SIGWINCH ||
-		sig == syscall.SIGCONT || stopsJob(sig)
-}
-
-// stopsJob reports whether sig is one of job control's stop signals.
-func stopsJob(sig syscall.Signal) bool {
-	return sig == syscall.SIGTSTP || asksForTerminal(sig)
-}
-
-// asksForTerminal reports whether sig is what the kernel sends to the whole
-// group of a process that reads or writes a terminal in the background.
-func asksForTerminal(sig syscall.Signal) bool {
-	return sig == syscall.SIGTTIN || sig == syscall.SIGTTOU
 }

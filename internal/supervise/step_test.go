@@ -2,9 +2,7 @@ package supervise
 
 import (
 	"errors"
-	"reflect"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,115 +19,7 @@ func testRules(mode terminalMode) rules {
 	return rules{mode: mode, stopSignal: syscall.SIGTERM, stopTimeout: 30 * time.Second}
 }
 
-// at returns the state in which a run is in phase p at noon, with the
-// deadline still to come.
-func at(p phase) state {
-	s := state{phase: p}
-	switch p {
-	case stopping:
-		s.deadline = noon.Add(30 * time.Second)
-	case draining:
-		s.deadline = noon.Add(drainTimeout)
-		s.lookAt = noon.Add(lookInterval)
-		s.outcome = Outcome{Code: 7}
-	case ended:
-		s.outcome = Outcome{Code: 7}
-	}
-	return s
-}
-
-// anEvent returns an event of each kind, as the loop makes it.
-func anEvent(k eventKind) event {
-	e := event{kind: k}
-	switch k {
-	case signalReceived:
-		e.sig = syscall.SIGUSR1
-	case childStopped:
-		e.sig = syscall.SIGTSTP
-	case childExited:
-		e.code = 7
-	case preparationFailed, startFailed:
-		e.err = errNoMore
-	case commandPrepared:
-		e.command = sleeper
-	}
-	return e
-}
-
 func signalled(sig syscall.Signal) event { return event{kind: signalReceived, sig: sig} }
-
-// show writes actions the way docs/design-states.md does.
-func show(actions []action) string {
-	var words []string
-	for _, a := range actions {
-		word := a.verb.String()
-		if a.sig != 0 {
-			word += "(" + signalName(a.sig) + ")"
-		}
-		words = append(words, word)
-	}
-	return strings.Join(words, ", ")
-}
-
-// cells holds every pair of state and event that does something, for a child
-// in a group of its own and without a terminal. Every pair that is not here is
-// ignored: same state, no action.
-var cells = map[phase]map[eventKind]struct {
-	next    phase
-	actions string
-}{
-	preparing: {
-		commandPrepared:   {preparing, "startChild"},
-		preparationFailed: {ended, ""},
-		childStarted:      {running, ""},
-		startFailed:       {ended, ""},
-		signalReceived:    {preparing, ""},
-		initLost:          {ended, "cancelPreparation"},
-	},
-	running: {
-		signalReceived: {running, "signalChild(USR1)"},
-		childExited:    {draining, "signalGroup(TERM), lookAtGroup"},
-		initLost:       {stopping, "signalChild(TERM)"},
-	},
-	stopping: {
-		signalReceived: {stopping, "signalChild(USR1)"},
-		childExited:    {draining, "signalGroup(TERM), lookAtGroup"},
-		initLost:       {stopping, "signalChild(TERM)"},
-		timeElapsed:    {killing, "signalChild(KILL)"},
-	},
-	killing: {
-		childExited: {draining, "signalGroup(TERM), lookAtGroup"},
-	},
-	draining: {
-		signalReceived: {draining, "signalGroup(USR1)"},
-		groupEmptied:   {ended, "reapChild"},
-		timeElapsed:    {ended, "signalGroup(KILL), reapChild"},
-	},
-}
-
-func TestStepEveryCell(t *testing.T) {
-	r := testRules(noTerminal)
-	for p := preparing; p <= ended; p++ {
-		for k := commandPrepared; k <= timeElapsed; k++ {
-			before := at(p)
-			now := noon
-			if k == timeElapsed {
-				now = noon.Add(time.Hour)
-			}
-			next, actions := r.step(before, anEvent(k), now)
-			want, ok := cells[p][k]
-			if !ok {
-				if len(actions) > 0 || !reflect.DeepEqual(next, before) {
-					t.Errorf("%s in %s is not ignored: %s, %s", k, p, next.phase, show(actions))
-				}
-				continue
-			}
-			if next.phase != want.next || show(actions) != want.actions {
-				t.Errorf("%s in %s: %s [%s], want %s [%s]", k, p, next.phase, show(actions), want.next, want.actions)
-			}
-		}
-	}
-}
 
 func TestStepSequences(t *testing.T) {
 	second := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Second) }
@@ -194,16 +84,16 @@ func TestStepSequences(t *testing.T) {
 			want: "killing: signalChild(KILL)", check: func(s state) bool { return s.next().IsZero() }},
 
 		{name: "leftovers get five seconds", from: running, event: event{kind: childExited, code: 3},
-			want:  "draining: signalGroup(TERM), lookAtGroup",
+			want:  "draining: tell(ChildExited), signalGroup(TERM), lookAtGroup",
 			check: func(s state) bool { return s.deadline.Equal(second(5)) && s.outcome.Code == 3 }},
 		{name: "or what remains of the stop timeout", from: stopping, now: second(28), event: event{kind: childExited},
-			want: "draining: signalGroup(TERM), lookAtGroup", check: func(s state) bool { return s.deadline.Equal(second(30)) }},
+			want: "draining: tell(ChildExited), signalGroup(TERM), lookAtGroup", check: func(s state) bool { return s.deadline.Equal(second(30)) }},
 		{name: "or nothing", from: killing, event: event{kind: childExited, code: 137},
-			want: "draining: signalGroup(TERM), lookAtGroup", check: func(s state) bool { return s.deadline.Equal(noon) }},
+			want: "draining: tell(ChildExited), signalGroup(TERM), lookAtGroup", check: func(s state) bool { return s.deadline.Equal(noon) }},
 		{name: "look again", from: draining, now: noon.Add(lookInterval), event: event{kind: timeElapsed},
 			want: "draining: lookAtGroup", check: func(s state) bool { return s.next().Equal(noon.Add(2 * lookInterval)) }},
 		{name: "nothing is ours in a shared group", mode: shared, from: running, event: event{kind: childExited, code: 3},
-			want: "ended: reapChild", check: func(s state) bool { return s.outcome.Code == 3 }},
+			want: "ended: tell(ChildExited), reapChild", check: func(s state) bool { return s.outcome.Code == 3 }},
 
 		{name: "the terminal's signals in a shared group", mode: shared, from: running, event: signalled(syscall.SIGINT), want: "running: "},
 		{name: "TERM in a shared group", mode: shared, from: running, event: signalled(syscall.SIGTERM), want: "stopping: signalChild(TERM)"},
@@ -213,20 +103,20 @@ func TestStepSequences(t *testing.T) {
 		{name: "and goes on with it", mode: foreground, from: running, event: signalled(syscall.SIGCONT), want: "running: resumeChild"},
 		{name: "even while stopping", mode: foreground, from: stopping, event: signalled(syscall.SIGCONT), want: "stopping: resumeChild"},
 		{name: "a job gives the terminal back", mode: foreground, from: running, event: event{kind: childExited},
-			want: "draining: restoreTerminal, signalGroup(TERM), lookAtGroup"},
+			want: "draining: tell(ChildExited), restoreTerminal, signalGroup(TERM), lookAtGroup"},
 		{name: "a shell is to see what ended its job", mode: foreground, from: running,
-			event: event{kind: childExited, code: 130, sig: syscall.SIGINT}, want: "draining: restoreTerminal, signalGroup(TERM), lookAtGroup",
+			event: event{kind: childExited, code: 130, sig: syscall.SIGINT}, want: "draining: tell(ChildExited), restoreTerminal, signalGroup(TERM), lookAtGroup",
 			check: func(s state) bool { return s.outcome == Outcome{Code: 130, Signal: syscall.SIGINT, Ran: true} }},
 		{name: "or a member of its pipeline", mode: shared, from: running,
-			event: event{kind: childExited, code: 131, sig: syscall.SIGQUIT}, want: "ended: reapChild",
+			event: event{kind: childExited, code: 131, sig: syscall.SIGQUIT}, want: "ended: tell(ChildExited), reapChild",
 			check: func(s state) bool { return s.outcome == Outcome{Code: 131, Signal: syscall.SIGQUIT, Ran: true} }},
 		{name: "or its preparation", mode: shared, event: signalled(syscall.SIGINT), want: "ended: cancelPreparation",
 			check: func(s state) bool { return s.outcome == Outcome{Code: 130, Signal: syscall.SIGINT} }},
 		{name: "where there is no shell a status will do", from: running,
-			event: event{kind: childExited, code: 130, sig: syscall.SIGINT}, want: "draining: signalGroup(TERM), lookAtGroup",
+			event: event{kind: childExited, code: 130, sig: syscall.SIGINT}, want: "draining: tell(ChildExited), signalGroup(TERM), lookAtGroup",
 			check: func(s state) bool { return s.outcome == Outcome{Code: 130, Ran: true} }},
 		{name: "and for TERM anywhere", mode: shared, from: running,
-			event: event{kind: childExited, code: 143, sig: syscall.SIGTERM}, want: "ended: reapChild",
+			event: event{kind: childExited, code: 143, sig: syscall.SIGTERM}, want: "ended: tell(ChildExited), reapChild",
 			check: func(s state) bool { return s.outcome == Outcome{Code: 143, Ran: true} }},
 		{name: "so does what shares its group, if it asked for the terminal", mode: shared, from: running, event: event{kind: childStopped, sig: syscall.SIGTTIN},
 			want: "running: ", check: func(s state) bool { return s.next().Equal(noon.Add(followDelay)) }},
@@ -276,7 +166,7 @@ func TestStepDeliversKeptSignalsInOrder(t *testing.T) {
 		s, _ = r.step(s, signalled(sig), noon)
 	}
 	s, actions := r.step(s, event{kind: childStarted}, noon)
-	if got, want := show(actions), "signalChild(USR2), signalChild(HUP), signalChild(USR1)"; got != want {
+	if got, want := show(actions), "tell(ChildStarted), signalChild(USR2), signalChild(HUP), signalChild(USR1)"; got != want {
 		t.Errorf("after the start %q, want %q", got, want)
 	}
 	if s.phase != running || s.kept != nil {

@@ -37,6 +37,13 @@ type Options struct {
 	// drop it. Each pair has passed CheckRewrite.
 	Rewrite map[syscall.Signal]syscall.Signal
 
+	// Rotation is what changes of the command go by.
+	Rotation Rotation
+
+	// Observe is called by the loop with what happens, and must not block; nil:
+	// nobody wants to know.
+	Observe func(Event)
+
 	// Link is the connection to the init that started us; nil if none did.
 	Link *Link
 
@@ -100,33 +107,45 @@ func (s *Supervisor) Caught() <-chan struct{} { return s.caughtc }
 // command to its end and returns how it ended. A TERM, INT or QUIT that comes
 // first calls cancel and returns at once, without waiting for startc (give it a
 // buffer of one); no child starts then, even if one was ready.
-func (s *Supervisor) Run(startc <-chan Start, cancel func()) Outcome {
+//
+// After the first start newer commands are taken from changec (nil: there are
+// none) as they come. Give it a buffer of one too, and put a Change there in
+// place of one that has not been taken.
+func (s *Supervisor) Run(startc <-chan Start, cancel func(), changec <-chan Change) Outcome {
 	<-s.allc
 	mode := s.facts.mode()
 	log := s.options.Log
 	log.Debug("supervising", "terminal", mode.String())
+	hands := &system{
+		mode:       mode,
+		tty:        s.facts.descriptor,
+		target:     s.options.Forward,
+		link:       s.options.Link,
+		log:        log,
+		seen:       s.facts.groupLeader || s.options.Link != nil && os.Getppid() == unix.Getpgrp(),
+		sigc:       s.sigc,
+		cancel:     cancel,
+		deliveredc: make(chan event, 1),
+	}
+	defer hands.leave()
 	run := &loop{
 		rules: rules{
 			mode:        mode,
 			stopSignal:  s.options.StopSignal,
 			stopTimeout: s.options.StopTimeout,
 			rewrite:     s.options.Rewrite,
+			rotation:    s.options.Rotation,
 		},
-		hands: &system{
-			mode:   mode,
-			tty:    s.facts.descriptor,
-			target: s.options.Forward,
-			link:   s.options.Link,
-			log:    log,
-			seen:   s.facts.groupLeader || s.options.Link != nil && os.Getppid() == unix.Getpgrp(),
-			sigc:   s.sigc,
-			cancel: cancel,
-		},
-		log:    log,
-		sigc:   s.sigc,
-		childc: s.childc,
-		startc: startc,
-		lostc:  s.options.Link.lost(),
+		hands:      hands,
+		log:        log,
+		sigc:       s.sigc,
+		childc:     s.childc,
+		startc:     startc,
+		lostc:      s.options.Link.lost(),
+		changec:    changec,
+		deliveredc: hands.deliveredc,
+		observe:    s.options.Observe,
+		random:     s.options.Rotation.Rand,
 	}
 	return run.run()
 }

@@ -27,9 +27,14 @@ type system struct {
 	sigc   chan os.Signal // where signals are caught
 	cancel func()
 
-	child *os.Process // nil before the start
+	child *os.Process // nil when there is none
 	ended bool        // poll has told of the child's end
 	stat  childStatus
+
+	gaveUp     bool          // session: our session has no terminal any more
+	hook       *os.Process   // nil: none runs
+	deliveredc chan event    // what became of a delivery; at most one is under way
+	donec      chan struct{} // closed when the latest one has ended; nil: there was none
 }
 
 func (s *system) perform(a action) []event {
@@ -58,42 +63,74 @@ func (s *system) perform(a action) []event {
 		s.takeTerminal()
 	case reapChild:
 		s.reap()
+		s.child = nil
+		s.link.gone()
+	case deliverChange:
+		s.deliver(a.deliver)
+	case runHook:
+		return s.startHook(a.command)
+	case killHook:
+		s.killHook()
 	}
 	return nil
 }
 
+// poll returns what happened to our children since the last call. Each is asked
+// for by its number.
+func (s *system) poll() []event { return append(s.pollChild(), s.pollHook()...) }
+
 // start starts the child and says how that went.
 func (s *system) start(command Command) event {
-	sys := &syscall.SysProcAttr{}
-	switch s.mode {
-	case noTerminal:
-		sys.Setpgid = true
-	case session:
-		if err := giveUpTerminal(s.tty, s.sigc); err != nil {
-			s.log.Warn("the terminal cannot be handed to the command", "error", err)
-			sys.Setpgid = true
-			break
-		}
-		sys.Setsid, sys.Setctty, sys.Ctty = true, true, s.tty // Ctty counts in the child
-	case foreground:
-		sys.Setpgid = true
-		// By now the user may have sent us to the background with Ctrl-Z and bg.
-		if group, err := foregroundGroup(s.tty); err == nil && group == unix.Getpgrp() {
-			sys.Foreground, sys.Ctty = true, s.tty // Ctty counts in the parent
-		}
+	sys := s.placement()
+	child, err := startProcess(command, sys)
+	if sys.Setctty && errors.Is(err, unix.EPERM) {
+		// Somebody in a session of their own has the terminal, such as what an
+		// earlier child left. It can still be read and written.
+		s.log.Warn("the terminal cannot be handed to the command", "error", err)
+		child, err = startProcess(command, &syscall.SysProcAttr{Setsid: true})
 	}
-	child, err := os.StartProcess(command.Path, command.Args, &os.ProcAttr{
+	if err != nil {
+		return event{kind: startFailed, err: newStartError(command.Path, err)}
+	}
+	s.child, s.ended, s.stat = child, false, childStatus{}
+	s.link.started(child.Pid, s.mode != shared)
+	s.log.Debug("command started", "pid", child.Pid, "path", command.Path)
+	return event{kind: childStarted}
+}
+
+func startProcess(command Command, sys *syscall.SysProcAttr) (*os.Process, error) {
+	return os.StartProcess(command.Path, command.Args, &os.ProcAttr{
 		Env:   command.Env,
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 		Sys:   sys,
 	})
-	if err != nil {
-		return event{kind: startFailed, err: newStartError(command.Path, err)}
+}
+
+// placement puts a child where docs/design-states.md says.
+func (s *system) placement() *syscall.SysProcAttr {
+	switch s.mode {
+	case noTerminal:
+		return &syscall.SysProcAttr{Setpgid: true}
+	case session:
+		// Once given up, it is nobody's after the end of the child that had it
+		// (the kernel takes it from a session whose leader ends), and the next
+		// one can have it.
+		if !s.gaveUp {
+			if err := giveUpTerminal(s.tty, s.sigc); err != nil {
+				s.log.Warn("the terminal cannot be handed to the command", "error", err)
+				return &syscall.SysProcAttr{Setpgid: true}
+			}
+			s.gaveUp = true
+		}
+		return &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: s.tty} // Ctty counts in the child
+	case foreground:
+		// By now the user may have sent us to the background with Ctrl-Z and bg.
+		if group, err := foregroundGroup(s.tty); err == nil && group == unix.Getpgrp() {
+			return &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: s.tty} // Ctty counts in the parent
+		}
+		return &syscall.SysProcAttr{Setpgid: true}
 	}
-	s.child = child
-	s.link.started(child.Pid, s.mode != shared)
-	s.log.Debug("command started", "pid", child.Pid, "path", command.Path)
-	return event{kind: childStarted}
+	return &syscall.SysProcAttr{}
 }
 
 // signalChild signals the child alone.
