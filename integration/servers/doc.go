@@ -1,11 +1,12 @@
 // Package servers runs the real servers that vaultexec is tested and shown
-// with: Vault, and kube-apiserver with etcd, which issues service account
-// tokens (TokenRequest) and reviews them for Vault (TokenReview).
+// with: Vault, kube-apiserver with etcd, which issues service account tokens
+// (TokenRequest) and reviews them for Vault (TokenReview), and PostgreSQL.
 //
-// Everything is built from Go modules, in the two nested modules vault and
-// kubernetes, and kept outside the tree: in $VAULT_TEST_CACHE, or else in the
-// user's cache directory under vaultexec/servers. A vault on PATH serves
-// instead where it is new enough and can log in with Kubernetes.
+// PostgreSQL is Debian's. Everything else is built from Go modules, in the two
+// nested modules vault and kubernetes, and kept outside the tree: in
+// $VAULT_TEST_CACHE, or else in the user's cache directory under
+// vaultexec/servers. A vault on PATH serves instead where it is new enough and
+// can log in with Kubernetes.
 //
 //	bin, err := servers.Build(ctx, os.Stderr)
 //	vault, err := servers.StartVault(ctx, bin, servers.VaultOptions{})
