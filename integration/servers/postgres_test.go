@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func init() {
@@ -23,16 +22,6 @@ func init() {
 		_, err = fmt.Println(p.dir)
 		return err
 	}
-}
-
-// cannot ends a test that cannot be made here: skipped, but in continuous
-// integration a failure.
-func cannot(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
 }
 
 func newPostgres(t *testing.T) *Postgres {
@@ -50,22 +39,6 @@ func newPostgres(t *testing.T) *Postgres {
 		}
 	})
 	return p
-}
-
-// poll waits for something that announces itself to nobody.
-func poll(t *testing.T, what string, there func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !there() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 func TestPostgres(t *testing.T) {
