@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -199,11 +200,19 @@ func (p *process) tail() string {
 	return "end of " + p.log + ":\n" + strings.TrimSpace(string(text))
 }
 
+// Ports of servers are below those that a client gets for its own end, see
+// ip(7), ip_local_port_range: a server that is down would else find its port
+// taken, perhaps by a client that has just connected to itself.
+const firstPort, endPort = 10000, 32768
+
 // freePorts finds n loopback addresses that nothing listens on, host:port.
 func freePorts(n int) ([]string, error) {
 	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for len(addrs) < n {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(endPort-firstPort)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -25,8 +25,8 @@ type ProxyOptions struct {
 	Targets []string
 	// TLS has it serve with TLS, with a certificate of an authority of its own.
 	TLS bool
-	// Listen makes its listener, the first at 127.0.0.1:0 and later ones at the
-	// address of the first; nil is what net.Listen does. See Cut.
+	// Listen makes its listener, the first at a free loopback address and later
+	// ones at the address of the first; nil is what net.Listen does.
 	Listen func(address string) (net.Listener, error)
 }
 
@@ -101,7 +101,13 @@ func (p *Proxy) start(opt ProxyOptions) error {
 	if p.listen = opt.Listen; p.listen == nil {
 		p.listen = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
 	}
-	l, err := p.listen("127.0.0.1:0")
+	l, err := withFreePorts(func() (net.Listener, error) {
+		free, err := freePorts(1)
+		if err != nil {
+			return nil, err
+		}
+		return p.listen(free[0])
+	})
 	if err != nil {
 		return err
 	}
