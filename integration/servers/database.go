@@ -53,6 +53,9 @@ func (v *Vault) EnableDatabase(ctx context.Context, mount string, pg *Postgres) 
 	})
 }
 
+// Through is the same engine, used through another node of a cluster.
+func (d *Database) Through(v *Vault) *Database { return &Database{d.Mount, v, d.postgres} }
+
 // DynamicRole creates or changes a role whose credentials are a new user each
 // time CredsPath is read. The user is dropped when the lease ends.
 func (d *Database) DynamicRole(ctx context.Context, name string, defaultTTL, maxTTL time.Duration) error {
