@@ -15,6 +15,10 @@
 //	defer cluster.Stop()
 //	err = vault.EnableKubernetesAuth(ctx, cluster, "kubernetes")
 //
+// What can go wrong around a Vault is made here, too: Raft is a cluster whose
+// nodes fail one by one, Proxy spoils answers, breaks connections and has a
+// certificate that expires, Cut is a network whose cable can be cut.
+//
 // A developer's own VAULT_* variables are removed from the environment of the
 // process that starts a server, since Vault's client would obey them.
 //
