@@ -21,6 +21,7 @@ import (
 type Binaries struct {
 	Vault            string
 	KubernetesPlugin string // Vault's auth method; empty if Vault has it built in
+	PostgresPlugin   string // Vault's database plugin; likewise
 	Etcd             string
 	KubeAPIServer    string
 }
@@ -40,9 +41,11 @@ var (
 	// Vault's minimal tag leaves out the secret engines and auth methods of
 	// other products, and with them most of its dependencies.
 	vaultTarget = target{"vault", "vault", "github.com/hashicorp/vault", "github.com/hashicorp/vault", "minimal", "about 5 minutes"}
-	// The plugin is alone in its directory: Vault runs what it finds there.
+	// Plugins are alone in their directory: Vault runs what it finds there.
 	pluginTarget = target{"plugins/vault-plugin-auth-kubernetes", "vault", "github.com/hashicorp/vault-plugin-auth-kubernetes",
 		"github.com/hashicorp/vault-plugin-auth-kubernetes/cmd/vault-plugin-auth-kubernetes", "", "about 30 seconds"}
+	postgresTarget = target{"plugins/" + postgresPluginName, "vault", "github.com/hashicorp/vault",
+		"github.com/hashicorp/vault/plugins/database/postgresql/" + postgresPluginName, "", "about 1 minute"}
 	etcdTarget      = target{"etcd", "kubernetes", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", "", "about 1 minute"}
 	apiserverTarget = target{"kube-apiserver", "kubernetes", "k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", "", "about 4 minutes"}
 )
@@ -76,7 +79,7 @@ func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 	}
 	want := []wanted{{etcdTarget, &bin.Etcd}, {apiserverTarget, &bin.KubeAPIServer}}
 	if bin.Vault = vaultOnPath(ctx, progress); bin.Vault == "" {
-		want = append([]wanted{{vaultTarget, &bin.Vault}, {pluginTarget, &bin.KubernetesPlugin}}, want...)
+		want = append([]wanted{{vaultTarget, &bin.Vault}, {pluginTarget, &bin.KubernetesPlugin}, {postgresTarget, &bin.PostgresPlugin}}, want...)
 	}
 	for _, w := range want {
 		b := builder{filepath.Join(root, "servers", w.module), cache, progress}

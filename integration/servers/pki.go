@@ -17,6 +17,9 @@ import (
 // certLife is longer than any test and shorter than anybody's memory.
 const certLife = 24 * time.Hour
 
+// clockSlack is how far a clock may be set back.
+const clockSlack = time.Hour
+
 // authority is a private certificate authority that lives for one server.
 type authority struct {
 	cert *x509.Certificate
@@ -49,19 +52,8 @@ func newAuthority(name string) (*authority, error) {
 // issue writes NAME.crt and NAME.key to dir: for a server on loopback, and for
 // a client, whose name it is.
 func (a *authority) issue(dir, name string) (certFile, keyFile string, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return "", "", err
-	}
-	tmpl, err := template(name)
-	if err != nil {
-		return "", "", err
-	}
-	tmpl.KeyUsage = x509.KeyUsageDigitalSignature
-	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	tmpl.DNSNames = []string{"localhost", name}
-	tmpl.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &key.PublicKey, a.key)
+	now := time.Now()
+	der, key, err := a.sign(name, now.Add(-clockSlack), now.Add(certLife))
 	if err != nil {
 		return "", "", err
 	}
@@ -73,6 +65,26 @@ func (a *authority) issue(dir, name string) (certFile, keyFile string, err error
 	return certFile, keyFile, writeKey(keyFile, key)
 }
 
+// sign makes such a certificate that is good from one time to another, for
+// these addresses besides 127.0.0.1.
+func (a *authority) sign(name string, from, to time.Time, addrs ...net.IP) (der []byte, key *ecdsa.PrivateKey, err error) {
+	key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	tmpl, err := template(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	tmpl.NotBefore, tmpl.NotAfter = from, to
+	tmpl.KeyUsage = x509.KeyUsageDigitalSignature
+	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	tmpl.DNSNames = []string{"localhost", name}
+	tmpl.IPAddresses = append([]net.IP{net.IPv4(127, 0, 0, 1)}, addrs...)
+	der, err = x509.CreateCertificate(rand.Reader, tmpl, a.cert, &key.PublicKey, a.key)
+	return der, key, err
+}
+
 func template(name string) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
@@ -82,7 +94,7 @@ func template(name string) (*x509.Certificate, error) {
 	return &x509.Certificate{
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    now.Add(-time.Hour), // a clock may be set back a little
+		NotBefore:    now.Add(-clockSlack),
 		NotAfter:     now.Add(certLife),
 	}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,7 +19,7 @@ const (
 	// startLimit bounds the wait for a server to be ready. Seconds are normal;
 	// the rest is for a loaded machine.
 	startLimit = 2 * time.Minute
-	// stopGrace is what a server gets between TERM and KILL.
+	// stopGrace is what a server gets between being asked to end and KILL.
 	stopGrace = 15 * time.Second
 	// pollEvery is how often a starting server is asked whether it is ready.
 	pollEvery = 50 * time.Millisecond
@@ -37,22 +38,34 @@ type process struct {
 	name    string
 	log     string // path of what it writes to stdout and stderr
 	cmd     *exec.Cmd
-	guard   *exec.Cmd     // leads the group
-	guarded *os.File      // write end of the guard's pipe; closing it ends the group
-	donec   chan struct{} // closed when the server has ended and was waited for
+	guard   *exec.Cmd      // leads the group
+	guarded *os.File       // write end of the guard's pipe; closing it ends the group
+	polite  syscall.Signal // asks the server to end
+	donec   chan struct{}  // closed when the server has ended and was waited for
 }
 
 // startProcess starts a server in dir with nothing but env, PATH, HOME and
 // TMPDIR in its environment.
 func startProcess(dir, binary string, args, env []string) (*process, error) {
+	return startProcessAs(nil, dir, binary, args, env)
+}
+
+// startProcessAs starts it as another user, who owns dir; nil is this one.
+func startProcessAs(user *syscall.Credential, dir, binary string, args, env []string) (*process, error) {
 	p := &process{
-		name:  filepath.Base(binary),
-		log:   filepath.Join(dir, filepath.Base(binary)+".log"),
-		donec: make(chan struct{}),
+		name:   filepath.Base(binary),
+		log:    filepath.Join(dir, filepath.Base(binary)+".log"),
+		donec:  make(chan struct{}),
+		polite: syscall.SIGTERM,
 	}
 	tmp := filepath.Join(dir, "tmp")
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return nil, err
+	}
+	if user != nil {
+		if err := os.Chown(tmp, int(user.Uid), int(user.Gid)); err != nil {
+			return nil, err
+		}
 	}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -66,7 +79,7 @@ func startProcess(dir, binary string, args, env []string) (*process, error) {
 	if err := p.startGuard(); err != nil {
 		return nil, fmt.Errorf("start the guard of %s: %v", p.name, err)
 	}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: p.guard.Process.Pid}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: p.guard.Process.Pid, Credential: user}
 	if err := p.cmd.Start(); err != nil {
 		p.guarded.Close()
 		_ = p.guard.Wait()
@@ -103,7 +116,7 @@ func (p *process) stop() error {
 	if p == nil || p.guarded == nil {
 		return nil
 	}
-	_ = p.signal(syscall.SIGTERM)
+	_ = p.signal(p.polite)
 	_ = p.signal(syscall.SIGCONT) // it may be paused
 	var err error
 	grace := time.NewTimer(stopGrace)
@@ -111,7 +124,7 @@ func (p *process) stop() error {
 	select {
 	case <-p.donec:
 	case <-grace.C:
-		err = fmt.Errorf("%s did not end within %v of TERM", p.name, stopGrace)
+		err = fmt.Errorf("%s did not end within %v of %v", p.name, stopGrace, p.polite)
 	}
 	p.kill()
 	return err
@@ -159,6 +172,21 @@ func (p *process) ready(ctx context.Context, check func(context.Context) error) 
 	}
 }
 
+// finish waits for a program that ends by itself, and whose status says how it
+// went.
+func (p *process) finish(ctx context.Context) error {
+	defer p.kill()
+	select {
+	case <-p.donec:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %v", p.name, context.Cause(ctx))
+	}
+	if !p.cmd.ProcessState.Success() {
+		return fmt.Errorf("%s: %v\n%s", p.name, p.cmd.ProcessState, p.tail())
+	}
+	return nil
+}
+
 func (p *process) tail() string {
 	f, err := os.Open(p.log)
 	if err != nil {
@@ -172,11 +200,19 @@ func (p *process) tail() string {
 	return "end of " + p.log + ":\n" + strings.TrimSpace(string(text))
 }
 
+// Ports of servers are below those that a client gets for its own end, see
+// ip(7), ip_local_port_range: a server that is down would else find its port
+// taken, perhaps by a client that has just connected to itself.
+const firstPort, endPort = 10000, 32768
+
 // freePorts finds n loopback addresses that nothing listens on, host:port.
 func freePorts(n int) ([]string, error) {
 	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for len(addrs) < n {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(endPort-firstPort)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -191,7 +227,7 @@ func freePorts(n int) ([]string, error) {
 func withFreePorts[T any](start func() (T, error)) (T, error) {
 	for tries := 1; ; tries++ {
 		server, err := start()
-		if err == nil || tries == 3 || !strings.Contains(err.Error(), "address already in use") {
+		if err == nil || tries == 3 || !strings.Contains(strings.ToLower(err.Error()), "address already in use") {
 			return server, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -17,12 +18,21 @@ import (
 // starterWord makes this binary a process that starts a server and waits.
 const starterWord = "be-the-starter"
 
+// starters start what a starter is told to by name, with a directory.
+var starters = map[string]func(dir string) error{
+	"family": func(dir string) error {
+		_, err := startProcess(dir, "/bin/sh", []string{"-c", family}, nil)
+		return err
+	},
+}
+
 // family is a server with a child of its own; both hold the fifo open.
 const family = `exec 3>fifo; sleep 1000 & echo started >&3; wait`
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == starterWord {
-		if _, err := startProcess(os.Args[2], "/bin/sh", []string{"-c", family}, nil); err != nil {
+	if len(os.Args) == 4 && os.Args[1] == starterWord {
+		if err := starters[os.Args[2]](os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		select {}
@@ -75,7 +85,7 @@ func waitEnded(t *testing.T, r *bufio.Reader) {
 func TestServerEndsWithItsStarter(t *testing.T) {
 	dir := t.TempDir()
 	fifo := openFifo(t, dir)
-	starter := exec.Command(os.Args[0], starterWord, dir)
+	starter := exec.Command(os.Args[0], starterWord, "family", dir)
 	if err := starter.Start(); err != nil {
 		t.Fatal(err)
 	}

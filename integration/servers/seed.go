@@ -81,20 +81,11 @@ const kubernetesPluginName = "kubernetes"
 // lets it review tokens with cluster, by a service account that may do just
 // that. See https://developer.hashicorp.com/vault/docs/auth/kubernetes.
 func (v *Vault) EnableKubernetesAuth(ctx context.Context, cluster *Cluster, mount string) error {
-	if v.bin.KubernetesPlugin != "" {
-		sum, err := fileSHA256(v.bin.KubernetesPlugin)
-		if err != nil {
-			return err
-		}
-		err = v.client.Sys().RegisterPluginWithContext(ctx, &api.RegisterPluginInput{
-			Name: kubernetesPluginName, Type: api.PluginTypeCredential,
-			Command: filepath.Base(v.bin.KubernetesPlugin), SHA256: sum,
-		})
-		if err != nil {
-			return err
-		}
+	err := v.registerPlugin(ctx, kubernetesPluginName, api.PluginTypeCredential, v.bin.KubernetesPlugin)
+	if err != nil {
+		return err
 	}
-	err := v.client.Sys().EnableAuthWithOptionsWithContext(ctx, mount, &api.EnableAuthOptions{Type: kubernetesPluginName})
+	err = v.client.Sys().EnableAuthWithOptionsWithContext(ctx, mount, &api.EnableAuthOptions{Type: kubernetesPluginName})
 	if err != nil {
 		return err
 	}
@@ -108,6 +99,21 @@ func (v *Vault) EnableKubernetesAuth(ctx context.Context, cluster *Cluster, moun
 		"token_reviewer_jwt": reviewer,
 		// Vault itself may run in a pod, whose own credentials mean another cluster.
 		"disable_local_ca_jwt": true,
+	})
+}
+
+// registerPlugin makes a plugin known to Vault, which takes it for what it
+// is only as long as its checksum does not change. What has no file is built in.
+func (v *Vault) registerPlugin(ctx context.Context, name string, kind api.PluginType, file string) error {
+	if file == "" {
+		return nil
+	}
+	sum, err := fileSHA256(file)
+	if err != nil {
+		return err
+	}
+	return v.client.Sys().RegisterPluginWithContext(ctx, &api.RegisterPluginInput{
+		Name: name, Type: kind, Command: filepath.Base(file), SHA256: sum,
 	})
 }
 

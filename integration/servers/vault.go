@@ -41,6 +41,7 @@ type Vault struct {
 	args       []string
 	unsealKeys []string
 	client     *api.Client
+	peers      bool // others of its cluster may be active in its place
 }
 
 // VaultTLS is how a durable server is reached with TLS.
@@ -207,7 +208,8 @@ func (v *Vault) Resume() error { return v.proc.signal(syscall.SIGCONT) }
 // Seal seals the server: it answers 503 to everything.
 func (v *Vault) Seal(ctx context.Context) error { return v.client.Sys().SealWithContext(ctx) }
 
-// Unseal unseals a durable server and waits until it serves.
+// Unseal unseals a durable server and waits until it serves: as the active
+// node, or in a cluster as a standby one.
 func (v *Vault) Unseal(ctx context.Context) error {
 	for _, key := range v.unsealKeys {
 		if _, err := v.client.Sys().UnsealWithContext(ctx, key); err != nil {
@@ -223,11 +225,16 @@ func (v *Vault) answers(ctx context.Context) error {
 	return err
 }
 
-// unsealed is content when Vault is the active node. Health answers 200 to
-// that alone, see the API documentation of /sys/health.
-func (v *Vault) unsealed(ctx context.Context) error {
+// unsealed is content when Vault is the active node, or one of several.
+func (v *Vault) unsealed(ctx context.Context) error { return v.serves(ctx, v.peers) }
+
+// active is content when Vault is the active node and takes requests.
+func (v *Vault) active(ctx context.Context) error { return v.serves(ctx, false) }
+
+// serves goes by /sys/health, see its API documentation.
+func (v *Vault) serves(ctx context.Context, standby bool) error {
 	h, err := v.client.Sys().HealthWithContext(ctx)
-	if err == nil && (!h.Initialized || h.Sealed || h.Standby) {
+	if err == nil && (!h.Initialized || h.Sealed || h.Standby && !standby) {
 		err = errors.New("it is sealed or in standby")
 	}
 	return err
