@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 )
@@ -19,6 +20,9 @@ type answer struct {
 	status   int
 	data     map[string]any // numbers are json.Number; nil where there is none
 	said     []string       // errors and warnings
+	lease    string         // ID of the lease; empty where there is none
+	ttl      time.Duration  // of the lease or of the login's token
+	renewing bool           // lease or token can be renewed
 	wrapped  bool           // response wrapping: only a token for the answer
 	auth     bool           // the answer is a login
 	mimeType string         // where the body is no JSON
@@ -26,26 +30,51 @@ type answer struct {
 
 // body is the frame of every JSON answer of Vault's API.
 type body struct {
-	RequestID string          `json:"request_id"`
-	Data      json.RawMessage `json:"data"`
-	Errors    []string        `json:"errors"`
-	Warnings  []string        `json:"warnings"`
-	WrapInfo  json.RawMessage `json:"wrap_info"`
-	Auth      json.RawMessage `json:"auth"`
+	RequestID     string          `json:"request_id"`
+	LeaseID       string          `json:"lease_id"`
+	LeaseDuration int64           `json:"lease_duration"` // seconds
+	Renewable     bool            `json:"renewable"`
+	Data          json.RawMessage `json:"data"`
+	Errors        []string        `json:"errors"`
+	Warnings      []string        `json:"warnings"`
+	WrapInfo      json.RawMessage `json:"wrap_info"`
+	Auth          json.RawMessage `json:"auth"`
 }
 
-// get reads one API path, with patience. Its errors are those of retry; an
-// answer of 400 up comes as an answer.
-func (c *Client) get(ctx context.Context, words, namespace, path string, query url.Values) (*answer, error) {
-	var got *answer
-	err := c.retry(ctx, words, namespace, c.reading(path, query, &got))
-	return got, err
+// fetching is the request for what a location has. An answer of 400 up comes as
+// an answer.
+func (c *Client) fetching(at location, got **answer) request {
+	if at.body != "" {
+		return c.writing(at.path, []byte(at.body), got)
+	}
+	return c.reading(at.path, at.query(), got)
 }
 
 // reading is the request of one GET; it leaves its answer in got.
 func (c *Client) reading(path string, query url.Values, got **answer) request {
+	return c.asking(path, got, func(ctx context.Context, client *api.Client) (*api.Response, error) {
+		return client.Logical().ReadRawWithDataWithContext(ctx, path, query)
+	})
+}
+
+// writing is the request of one PUT of a JSON object.
+func (c *Client) writing(path string, object []byte, got **answer) request {
+	return c.asking(path, got, func(ctx context.Context, client *api.Client) (*api.Response, error) {
+		r := client.NewRequest(http.MethodPut, "/v1/"+path)
+		// Not Logical's: with its bytes alone a redirect to the active node
+		// would send null (api.Request.ResetJSONBody).
+		if err := r.SetJSONBody(json.RawMessage(object)); err != nil {
+			return nil, err
+		}
+		//lint:ignore SA1019 nothing else takes a Request
+		return client.RawRequestWithContext(ctx, r)
+	})
+}
+
+// asking is a request whose answer is left in got.
+func (c *Client) asking(path string, got **answer, ask func(context.Context, *api.Client) (*api.Response, error)) request {
 	return func(ctx context.Context, client *api.Client) error {
-		resp, err := client.Logical().ReadRawWithDataWithContext(ctx, path, query)
+		resp, err := ask(ctx, client)
 		if resp == nil {
 			return err
 		}
@@ -98,6 +127,17 @@ func decode(resp *api.Response) (*answer, error) {
 	}
 	a.said = append(b.Errors, b.Warnings...)
 	a.wrapped, a.auth = present(b.WrapInfo), present(b.Auth)
+	a.lease, a.renewing, a.ttl = b.LeaseID, b.Renewable, time.Duration(b.LeaseDuration)*time.Second
+	if a.auth {
+		var auth struct {
+			LeaseDuration int64 `json:"lease_duration"`
+			Renewable     bool  `json:"renewable"`
+		}
+		if err := json.Unmarshal(b.Auth, &auth); err != nil {
+			return nil, errNotVault
+		}
+		a.ttl, a.renewing = time.Duration(auth.LeaseDuration)*time.Second, auth.Renewable
+	}
 	if present(b.Data) {
 		a.data = decodeObject(b.Data)
 	}

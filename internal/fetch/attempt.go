@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +23,7 @@ type failure struct {
 	said       []string      // Vault's own error strings; nil if the answer was not Vault's
 	retryAfter time.Duration // as the server asked; 0 if it did not
 	final      bool          // waiting will not help
+	broke      bool          // the connection broke off, see probe
 }
 
 // exchange is what the api package saw of an HTTP answer and does not hand
@@ -57,9 +57,7 @@ func (c *Client) attempt(ctx context.Context, namespace string, do request) *fai
 		f = diagnoseAnswer(err, seen)
 	} else {
 		f = diagnoseSilence(err, c.requestTimeout)
-		if f.class == ClassUnreachable && brokeOff(err) {
-			f = cmp.Or(c.probe(ctx), f)
-		}
+		f.broke = f.class == ClassUnreachable && brokeOff(err)
 	}
 	f.reason = c.scrub(f.reason)
 	for i, s := range f.said {

@@ -90,6 +90,8 @@ type Client struct {
 	mu       sync.Mutex
 	secrets  []string // token and JWT: never in a message
 	identity string   // who messages say we are; set by Login
+	grant    life     // of the token, as the login said
+	made     []string // tokens that our logins made and that are not revoked yet
 }
 
 // New reads the standard VAULT_* variables and checks the settings. It does

@@ -208,6 +208,13 @@ func (r *read) keyProblem(key string) *Finding {
 	return f
 }
 
+// deniesLookup tells that a token may not look itself up, which says nothing
+// against it. A token that is not known is refused without a list, by older
+// servers too.
+func (a *answer) deniesLookup() bool {
+	return !a.rejectsToken() && !(len(a.said) == 1 && a.said[0] == "permission denied")
+}
+
 // rejectsToken recognizes the answer to a token that Vault does not know (any
 // more); a token that is merely not allowed gets permission denied alone.
 func (a *answer) rejectsToken() bool {

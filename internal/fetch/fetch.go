@@ -26,7 +26,11 @@ import (
 // could not be asked, or context.Canceled. One that is missing for good ends the
 // patience with the others.
 func (c *Client) Fetch(ctx context.Context, refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
-	b := newBatch(ctx, c, refs)
+	return newBatch(ctx, c, refs).fetch(refs)
+}
+
+// fetch does the work of Fetch.
+func (b *batch) fetch(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 	defer b.cancel(nil)
 	for _, group := range groupBy(b.targets, firstSegments(1)) {
 		b.wg.Go(func() { b.resolve(group) })
@@ -69,7 +73,7 @@ type target struct {
 	wrong     string  // why the source cannot be asked for
 }
 
-// read is one GET of a secret.
+// read is one GET of a secret, or one write that answers with one.
 type read struct {
 	at     location
 	mount  *mount
@@ -160,7 +164,7 @@ func (b *batch) start(t *target, m *mount) {
 	if t.wrong = m.objection(t.Source); t.wrong != "" {
 		return
 	}
-	at := location{t.namespace, m.locate(t.Path), t.Version}
+	at := location{t.namespace, m.locate(t.Path), t.Version, t.Body}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r, shared := b.reads[at]
@@ -175,7 +179,11 @@ func (b *batch) start(t *target, m *mount) {
 
 func (b *batch) perform(r *read) {
 	words := "reading " + r.at.path
-	a, err := b.c.get(b.ctx, words, r.at.namespace, r.at.path, r.at.query())
+	if r.at.body != "" {
+		words = "writing to " + r.at.path
+	}
+	var a *answer
+	err := b.c.retry(b.ctx, words, r.at.namespace, b.c.fetching(r.at, &a))
 	if err != nil {
 		b.fail(words, err)
 		return

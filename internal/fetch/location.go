@@ -14,6 +14,7 @@ type location struct {
 	namespace string
 	path      string // API path, without v1/
 	version   int    // of KV v2; 0 means the newest
+	body      string // JSON to write; empty: it is read
 }
 
 func (l location) query() url.Values {

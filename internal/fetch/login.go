@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 	"github.com/hashicorp/vault/api/auth/kubernetes"
@@ -51,6 +53,7 @@ func (c *Client) loginKubernetes(ctx context.Context) error {
 	case auth.ClientToken == "":
 		return &Error{class: ClassAuthDenied, text: words + ": Vault wants a second factor (MFA), which a workload does not have: exempt the role from it"}
 	}
+	c.keepGrant(auth)
 	c.useToken(auth.ClientToken, fmt.Sprintf("role %q at auth/%s with policies %s", c.role, c.mount, strings.Join(auth.Policies, ", ")))
 	return nil
 }
@@ -132,6 +135,29 @@ func (c *Client) loginRefused(words string, f *failure) *Error {
 		hint = fmt.Sprintf("compare the role's bound service account names, namespaces and audience with this pod's, and check that kubernetes auth is mounted at auth/%s", c.mount)
 	}
 	return &Error{class: ClassAuthDenied, text: fmt.Sprintf("%s: Vault denied it: %s (HTTP %d); %s", words, f.reason, f.status, hint)}
+}
+
+// keepGrant notes the token that a login made.
+func (c *Client) keepGrant(auth *api.SecretAuth) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.grant = life{ttl: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable}
+	c.made = append(c.made, auth.ClientToken)
+	if len(c.made) > keptTokens {
+		c.made = slices.Clone(c.made[len(c.made)-keptTokens:])
+	}
+}
+
+// keptTokens is how many tokens may live: the newest, the one before, whose last
+// leases are being replaced, and one more for luck. Those before are over.
+const keptTokens = 3
+
+// tokenGrant is what the newest login granted; nothing of a token that was
+// there already.
+func (c *Client) tokenGrant() life {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.grant
 }
 
 // useToken is the end of every login that has a token.

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,9 @@ func (c *Client) retry(ctx context.Context, words, namespace string, do request)
 		}
 		if ctx.Err() != nil { // the reason of a try that was cut short says nothing
 			return c.ended(ctx, words, time.Since(start), try, last)
+		}
+		if f.broke { // while nothing works yet it is worth the time to ask why
+			f = cmp.Or(c.probe(ctx), f)
 		}
 		last = f
 		c.log.Debug("vault did not answer", "while", words, "try", try, "status", f.status, "class", f.class, "reason", f.reason)

@@ -1,6 +1,10 @@
 // Package ref has the one grammar in which vaultexec's users name secrets:
 //
 //	[vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]
+//	>>[vault:]PATH[?PARAM=VALUE&...][#KEY][#{JSON}]
+//
+// The second form writes the JSON object, {} where there is none, and takes the
+// answer: certificates of pki and whatever else an engine makes on demand.
 //
 // PATH is what a user of the vault command would type. A character that the
 // grammar uses itself is written as in a URL: %23 for #, %3F for ?, %26 for &,
@@ -9,12 +13,14 @@ package ref
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"vaultexec/internal/nearest"
@@ -26,6 +32,7 @@ type Source struct {
 	Namespace string // Vault namespace; empty means the one of the settings
 	Path      string // as the user typed it, without slashes at its ends
 	Version   int    // of KV v2; 0 means the newest
+	Body      string // JSON object to write (>>PATH#KEY#{...}); empty: it is read
 }
 
 // String is how messages name a source.
@@ -55,6 +62,9 @@ type Ref struct {
 	Key      string  // field of the secret; empty means all of them
 	Optional bool    // a missing secret or key is no error
 	Default  *string // value to use where the secret or key is missing
+
+	Refresh  *time.Duration // how often it is read again, 0: never; nil means as the settings say
+	OnChange string         // what a change does, as --on-change has it; empty means as the settings say
 
 	// Of a whole secret.
 	Prefix *string  // before each name; nil means as the settings say
@@ -123,6 +133,8 @@ var params = []param{
 	}},
 	{"only", []Use{Secret, File}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Only, v) }},
 	{"except", []Use{Secret, File}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Except, v) }},
+	{"refresh", []Use{Variable, Secret, File}, either, (*Ref).setRefresh},
+	{"on_change", []Use{Variable, Secret, File}, either, (*Ref).setOnChange},
 	{"format", []Use{File}, either, func(r *Ref, v string) error { r.Format = v; return nil }},
 	{"mode", []Use{File}, either, func(r *Ref, v string) error { r.Mode = v; return nil }},
 	{"owner", []Use{File}, either, func(r *Ref, v string) error { r.Owner = v; return nil }},
@@ -133,10 +145,14 @@ var params = []param{
 // repeat a parameter's value that could be a secret.
 func Parse(text string, use Use) (Ref, error) {
 	var r Ref
-	if strings.HasPrefix(text, ">>") {
-		return r, errors.New("writes (>>) are not supported; a reference reads")
-	}
+	text, write := strings.CutPrefix(text, ">>")
 	text = strings.TrimPrefix(text, "vault:")
+	if write {
+		var err error
+		if text, r.Body, err = cutBody(text); err != nil {
+			return r, err
+		}
+	}
 	location, keys, _ := strings.Cut(text, "#")
 	path, query, hasQuery := strings.Cut(location, "?")
 	if err := r.setPath(path); err != nil {
@@ -153,10 +169,33 @@ func Parse(text string, use Use) (Ref, error) {
 			return r, err
 		}
 	}
+	if write && r.Version != 0 {
+		return r, errors.New("what is written has no version to ask for")
+	}
 	if r.Optional && r.Default != nil {
 		return r, errors.New("optional and default exclude each other: a default is never missing")
 	}
 	return r, nil
+}
+
+// cutBody takes the JSON object off the end of a write. Its errors do not repeat
+// it. Two ways to write the same object are one body.
+func cutBody(text string) (rest, body string, err error) {
+	rest, object, found := strings.Cut(text, "#{")
+	if !found {
+		return text, "{}", nil
+	}
+	dec := json.NewDecoder(strings.NewReader("{" + object))
+	dec.UseNumber()
+	var fields map[string]any
+	if err := dec.Decode(&fields); err != nil || dec.More() {
+		return "", "", errors.New("what is to be written is not one JSON object, as in >>PATH#KEY#{\"name\": \"value\"}")
+	}
+	canonical, err := json.Marshal(fields)
+	if err != nil {
+		return "", "", errors.New("what is to be written is not one JSON object")
+	}
+	return rest, string(canonical), nil
 }
 
 func (r *Ref) setPath(escaped string) error {
@@ -214,6 +253,32 @@ func (r *Ref) setVersion(v string) error {
 		return errors.New("is given twice")
 	}
 	r.Version = n
+	return nil
+}
+
+func (r *Ref) setRefresh(v string) error {
+	d, err := time.ParseDuration(v)
+	if v == "never" {
+		d, err = 0, nil
+	}
+	if err != nil || d < 0 || d > 0 && d < MinRefresh {
+		return fmt.Errorf("is a time from %s up, such as 30s or 5m, or never", MinRefresh)
+	}
+	r.Refresh = &d
+	return nil
+}
+
+// MinRefresh keeps a slip from flooding Vault.
+const MinRefresh = time.Second
+
+// setOnChange checks the form; the signal's name is checked by who knows them.
+func (r *Ref) setOnChange(v string) error {
+	kind, argument, hasArgument := strings.Cut(v, ":")
+	if (kind == "signal" || kind == "exec") != hasArgument || hasArgument && strings.TrimSpace(argument) == "" ||
+		!slices.Contains([]string{"restart", "signal", "exec", "exit", "none"}, kind) {
+		return errors.New("is restart, signal:NAME, exec:COMMAND, exit or none")
+	}
+	r.OnChange = v
 	return nil
 }
 

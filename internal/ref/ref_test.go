@@ -7,12 +7,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 )
 
 const canary = "canary-hunter2"
 
-func ptr(s string) *string { return &s }
+func ptr[T any](v T) *T { return &v }
 
 func TestParse(t *testing.T) {
 	kv := Source{Path: "kv/app"}
@@ -39,6 +40,12 @@ func TestParse(t *testing.T) {
 		{"kv/app?optional=false&default=x#key", Variable, Ref{Source: kv, Key: "key", Default: ptr("x")}},
 		{"kv/app?prefix=&case=upper&only=a,b*&except=c&only=d", Secret, Ref{Source: kv, Prefix: ptr(""), Case: CaseUpper, Only: []string{"a", "b*", "d"}, Except: []string{"c"}}},
 		{"kv/app?format=json&mode=0440&owner=app:app", File, Ref{Source: kv, Format: "json", Mode: "0440", Owner: "app:app"}},
+		{"kv/app?refresh=5m&on_change=signal:HUP", Secret, Ref{Source: kv, Refresh: ptr(5 * time.Minute), OnChange: "signal:HUP"}},
+		{"kv/app?refresh=never&on_change=exec:nginx -s reload", Secret, Ref{Source: kv, Refresh: ptr(time.Duration(0)), OnChange: "exec:nginx -s reload"}},
+		{">>pki/issue/app", Secret, Ref{Source: Source{Path: "pki/issue/app", Body: "{}"}}},
+		{">>vault:pki/issue/app#private_key", Variable, Ref{Source: Source{Path: "pki/issue/app", Body: "{}"}, Key: "private_key"}},
+		{`>>pki/issue/app?refresh=1h#key#{ "ttl": 1.50, "cn": "a#b?c" } `, Variable, Ref{Source: Source{Path: "pki/issue/app", Body: `{"cn":"a#b?c","ttl":1.50}`}, Key: "key", Refresh: ptr(time.Hour)}},
+		{`>>pki/issue/app#{"cn":"x"}`, Secret, Ref{Source: Source{Path: "pki/issue/app", Body: `{"cn":"x"}`}}},
 		{"kv/app?case=keep#key", Secret, Ref{Source: kv, Key: "key", Case: CaseKeep}},
 	}
 	for _, tt := range tests {
@@ -84,8 +91,16 @@ func TestParseErrors(t *testing.T) {
 		{"kv/app#key#1#2", Variable, "the version after the second #: is a number from 1 up"},
 		{"kv/app?version=2#key#3", Variable, "parameter version is given twice"},
 		{"kv/app?version=x", Secret, "parameter version is a number from 1 up"},
-		{">>kv/app#key", Variable, "writes (>>) are not supported; a reference reads"},
-		{"kv/app?", Secret, `unknown parameter "": there are version, optional, default, namespace, prefix, case, only, except`},
+		{">>pki/issue/app#key#{" + canary, Variable, `what is to be written is not one JSON object, as in >>PATH#KEY#{"name": "value"}`},
+		{`>>pki/issue/app#key#{"a":1}{"b":2}`, Variable, `what is to be written is not one JSON object, as in >>PATH#KEY#{"name": "value"}`},
+		{">>pki/issue/app?version=2#key", Variable, "what is written has no version to ask for"},
+		{"kv/app?refresh=5", Secret, "parameter refresh is a time from 1s up, such as 30s or 5m, or never"},
+		{"kv/app?refresh=10ms", Secret, "parameter refresh is a time from 1s up, such as 30s or 5m, or never"},
+		{"kv/app?on_change=reload", Secret, "parameter on_change is restart, signal:NAME, exec:COMMAND, exit or none"},
+		{"kv/app?on_change=signal", Secret, "parameter on_change is restart, signal:NAME, exec:COMMAND, exit or none"},
+		{"kv/app?on_change=exec:", Secret, "parameter on_change is restart, signal:NAME, exec:COMMAND, exit or none"},
+		{"kv/app?on_change=exit:1", Secret, "parameter on_change is restart, signal:NAME, exec:COMMAND, exit or none"},
+		{"kv/app?", Secret, `unknown parameter "": there are version, optional, default, namespace, prefix, case, only, except, refresh, on_change`},
 		{"kv/app?otional", Secret, `unknown parameter "otional": did you mean optional?`},
 		{"kv/app?Mode=1", File, `unknown parameter "Mode": did you mean mode?`},
 		{"kv/app?mode=0400", Secret, "parameter mode has no meaning here"},
@@ -167,7 +182,7 @@ func text(r Ref) string {
 	if r.Version != 0 {
 		add("version", strconv.Itoa(r.Version))
 	}
-	for name, value := range map[string]string{"namespace": r.Namespace, "case": string(r.Case), "format": r.Format, "mode": r.Mode, "owner": r.Owner} {
+	for name, value := range map[string]string{"namespace": r.Namespace, "case": string(r.Case), "on_change": r.OnChange, "format": r.Format, "mode": r.Mode, "owner": r.Owner} {
 		if value != "" {
 			add(name, value)
 		}
@@ -177,6 +192,9 @@ func text(r Ref) string {
 	}
 	if r.Default != nil {
 		add("default", *r.Default)
+	}
+	if r.Refresh != nil {
+		add("refresh", r.Refresh.String())
 	}
 	if r.Prefix != nil {
 		add("prefix", *r.Prefix)
@@ -195,13 +213,16 @@ func text(r Ref) string {
 	if r.Key != "" {
 		s += "#" + Escape(r.Key)
 	}
+	if r.Body != "" {
+		s = ">>" + s + "#" + r.Body
+	}
 	return s
 }
 
 var seeds = []string{
 	"kv/app#key", "vault:kv/app#key#3", "secret/data/app?version=2&optional#key", "kv/app?default=a%26b#key",
 	"kv/app?prefix=DB_&case=upper&only=a,b*&except=[c-d]", "kv/app?format=json&mode=0440&owner=1:2", "kv/app?namespace=team/a",
-	">>kv/app#k", "kv/a%23b#c%23d", "kv/%2e%2e/x", "kv/%", "?#", "vault:", "vault%3Akv/x#k", "kv/x?%", "kv/x#${.a}", "kv/x#$%7B", "kv/\xff#\xfe", "kv/*",
+	">>kv/app#k", ">>vault:pki/issue/app#certificate#{\"common_name\": \"a}#?\", \"n\": 1}", ">>pki/issue/app#{}", "kv/app?refresh=5m&on_change=signal:HUP#k", "kv/a%23b#c%23d", "kv/%2e%2e/x", "kv/%", "?#", "vault:", "vault%3Akv/x#k", "kv/x?%", "kv/x#${.a}", "kv/x#$%7B", "kv/\xff#\xfe", "kv/*",
 }
 
 // FuzzParse holds that parsing never panics, that what it accepts can be
@@ -227,7 +248,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(again, r) {
 			t.Errorf("Parse(%q) = %s, but Parse(%q) = %s, %v", s, show(r), text(r), show(again), err)
 		}
-		if r.Namespace == "" {
+		if r.Namespace == "" && r.Body == "" {
 			if again, err = Parse(r.String(), Secret); err != nil || again.Path != r.Path || again.Key != r.Key {
 				t.Errorf("Parse(%q).String() = %q, which is %s, %v", s, r, show(again), err)
 			}

@@ -1,6 +1,7 @@
 package ref
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 )
@@ -16,7 +17,8 @@ type Segment struct {
 // references in the forms that vault-env gave them:
 //
 //	vault:PATH#KEY[#VERSION]               the whole value
-//	postgres://app:${vault:PATH#KEY}@db    inline, any number of them
+//	>>vault:PATH#KEY[#{JSON}]              the same, of the answer to a write
+//	postgres://app:${vault:PATH#KEY}@db    inline, any number of them, written ones too
 //
 // It returns nil for a value without any. A text that merely looks similar
 // (vault:8200, an image name, vault:v1:... of the transit engine) has no #KEY
@@ -44,14 +46,15 @@ func parseInline(value string) ([]Segment, error) {
 	var segments []Segment
 	rest := value
 	for {
-		if strings.Contains(rest, inlineWrite) {
-			return nil, errors.New("writes (${>>vault:...}) are not supported; a reference reads")
+		start := strings.Index(rest, inlineOpen)
+		if w := strings.Index(rest, inlineWrite); w >= 0 && (start < 0 || w < start) {
+			start = w
 		}
-		literal, after, found := strings.Cut(rest, inlineOpen)
-		if !found {
+		if start < 0 {
 			break
 		}
-		inner, tail, closed := strings.Cut(after, "}")
+		literal := rest[:start]
+		inner, tail, closed := cutInline(rest[start+len("${"):])
 		if !closed {
 			return nil, errors.New("${vault: is not closed by }")
 		}
@@ -69,4 +72,21 @@ func parseInline(value string) ([]Segment, error) {
 		segments = append(segments, Segment{Literal: rest})
 	}
 	return segments, nil
+}
+
+// cutInline splits at the brace that closes an inline reference; the JSON object
+// of a write has braces of its own.
+func cutInline(text string) (inner, tail string, closed bool) {
+	end := strings.IndexByte(text, '}')
+	if at := strings.Index(text, "#{"); strings.HasPrefix(text, ">>") && at >= 0 && at < end {
+		dec := json.NewDecoder(strings.NewReader(text[at+1:]))
+		var object json.RawMessage
+		if dec.Decode(&object) == nil {
+			end = at + 1 + int(dec.InputOffset())
+		}
+	}
+	if end < 0 || end >= len(text) || text[end] != '}' {
+		return "", "", false
+	}
+	return text[:end], text[end+1:], true
 }

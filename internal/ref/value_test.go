@@ -8,6 +8,7 @@ import (
 
 func TestParseValue(t *testing.T) {
 	r := func(path, key string) *Ref { return &Ref{Source: Source{Path: path}, Key: key} }
+	w := &Ref{Source: Source{Path: "pki/issue/a", Body: `{"a":"}"}`}, Key: "k"}
 	tests := []struct {
 		value string
 		want  []Segment
@@ -26,6 +27,8 @@ func TestParseValue(t *testing.T) {
 		{"a${vault:kv/a#k}b${vault:kv/b#l}${vault:kv/c#m}d", []Segment{
 			{Literal: "a"}, {Ref: r("kv/a", "k")}, {Literal: "b"}, {Ref: r("kv/b", "l")}, {Ref: r("kv/c", "m")}, {Literal: "d"},
 		}},
+		{`>>vault:pki/issue/a#k#{"a":"}"}`, []Segment{{Ref: w}}},
+		{`a${>>vault:pki/issue/a#k#{"a": "}"}}b${vault:kv/a#k}`, []Segment{{Literal: "a"}, {Ref: w}, {Literal: "b"}, {Ref: r("kv/a", "k")}}},
 		{"}${vault:kv/a#k%7D}}$", []Segment{{Literal: "}"}, {Ref: r("kv/a", "k}")}, {Literal: "}$"}}},
 	}
 	for _, tt := range tests {
@@ -38,13 +41,13 @@ func TestParseValue(t *testing.T) {
 
 func TestParseValueErrors(t *testing.T) {
 	for value, want := range map[string]string{
-		"vault:kv#k":                           "the path has no slash: write MOUNT/PATH, as for vault kv get",
-		"vault:kv/a?mode=1#k":                  "parameter mode has no meaning here",
-		">>vault:kv/a#k":                       "writes (>>) are not supported; a reference reads",
-		canary + "${>>vault:kv/a#k}":           "writes (${>>vault:...}) are not supported; a reference reads",
-		canary + "${vault:kv/a#k":              "${vault: is not closed by }",
-		canary + "${vault:kv/a}":               "one variable takes one key: add #KEY",
-		"${vault:kv/a?default=" + canary + "}": "one variable takes one key: add #KEY",
+		"vault:kv#k":                            "the path has no slash: write MOUNT/PATH, as for vault kv get",
+		"vault:kv/a?mode=1#k":                   "parameter mode has no meaning here",
+		"${>>vault:pki/issue/a#k#{\"a\":\"}\"}": "${vault: is not closed by }",
+		">>vault:pki/issue/a#k#{" + canary:      "what is to be written is not one JSON object, as in >>PATH#KEY#{\"name\": \"value\"}",
+		canary + "${vault:kv/a#k":               "${vault: is not closed by }",
+		canary + "${vault:kv/a}":                "one variable takes one key: add #KEY",
+		"${vault:kv/a?default=" + canary + "}":  "one variable takes one key: add #KEY",
 	} {
 		got, err := ParseValue(value)
 		if err == nil || err.Error() != want || got != nil {
@@ -73,7 +76,11 @@ func FuzzParseValue(f *testing.F) {
 			}
 			b.WriteString(s.Literal)
 			if s.Ref != nil {
-				b.WriteString("${vault:" + text(*s.Ref) + "}")
+				inner := "vault:" + text(*s.Ref)
+				if written, ok := strings.CutPrefix(inner, "vault:>>"); ok {
+					inner = ">>vault:" + written
+				}
+				b.WriteString("${" + inner + "}")
 			}
 		}
 		again, err := ParseValue(b.String())

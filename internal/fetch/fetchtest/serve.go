@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // What Vault 1.21 says when it refuses.
@@ -68,12 +69,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, body
 		s.login(w, namespace, strings.TrimPrefix(login, "auth/"), body)
 		return
 	}
+	s.expire(time.Now())
 	_, known := s.tokens[token]
 	switch {
 	case token == "":
 		refuse(w, http.StatusForbidden, noToken)
 	case !known && token != RootToken:
 		refuse(w, http.StatusForbidden, invalidToken)
+	case s.serveLife(w, token, path, body):
 	case strings.HasPrefix(path, "sys/internal/ui/mounts/"):
 		s.preflight(w, namespace, token, strings.TrimPrefix(path, "sys/internal/ui/mounts/"))
 	case r.URL.Query().Get("list") == "true":
@@ -100,10 +103,11 @@ func (s *Server) login(w http.ResponseWriter, namespace, authMount string, body 
 	case role.jwt != sent.JWT:
 		refuse(w, http.StatusForbidden, "permission denied")
 	default:
+		token, ttl, renewable := s.newToken(role)
 		answer(w, http.StatusOK, nil, map[string]any{"auth": map[string]any{
-			"client_token": role.token, "accessor": "IVT4hGTmxK4tZKlBXdK1SPXc", "policies": role.policies,
+			"client_token": token, "accessor": "IVT4hGTmxK4tZKlBXdK1SPXc", "policies": role.policies,
 			"token_policies": role.policies, "metadata": map[string]string{"role": sent.Role},
-			"lease_duration": 2764800, "renewable": true, "token_type": "service",
+			"lease_duration": ttl, "renewable": renewable, "token_type": "service",
 		}})
 	}
 }
@@ -134,6 +138,10 @@ func (s *Server) read(w http.ResponseWriter, namespace, token, path, wanted stri
 		return
 	case m == nil:
 		refuse(w, http.StatusNotFound, fmt.Sprintf("no handler for route %q. route entry not found.", path))
+		return
+	}
+	if l, ok := s.dynamic[path]; ok {
+		s.issue(w, token, path, l)
 		return
 	}
 	name := strings.TrimPrefix(path, prefix)

@@ -36,7 +36,7 @@ type Server struct {
 	mu       sync.Mutex
 	mounts   map[string]*mount            // namespace|prefix with a slash at its end -> mount
 	tokens   map[string]map[string]string // token -> path pattern -> capabilities (r, l)
-	roles    map[string]role              // namespace|auth mount|role -> role
+	roles    map[string]*role             // namespace|auth mount|role -> role
 	auth     map[string]bool              // namespace|auth mount
 	sealed   bool
 	faults   []http.HandlerFunc          // each answers one request, in order
@@ -45,6 +45,11 @@ type Server struct {
 	inFlight int
 	peak     int
 	gate     func(*http.Request)
+
+	lives   map[string]*lifetime // token -> its life; one that is not here has no end
+	dynamic map[string]Life      // path -> the life of what it gives out
+	leases  map[string]*lease    // ID -> lease
+	issued  int
 }
 
 type mount struct {
@@ -62,8 +67,11 @@ type version struct {
 
 type role struct {
 	jwt      string
-	token    string
+	token    string // of the first login; later ones have a number behind it
 	policies []string
+	rights   map[string]string // of every token of the role
+	life     *Life             // likewise; nil: 768 hours
+	logins   int
 }
 
 // New starts a Vault without TLS that ends with the test.
@@ -89,10 +97,13 @@ func unstarted() *Server {
 	return &Server{
 		mounts: make(map[string]*mount),
 		tokens: make(map[string]map[string]string),
-		roles:  make(map[string]role),
+		roles:  make(map[string]*role),
 		auth:   make(map[string]bool),
 
 		lasting: make(map[string]http.HandlerFunc),
+		lives:   make(map[string]*lifetime),
+		dynamic: make(map[string]Life),
+		leases:  make(map[string]*lease),
 	}
 }
 
@@ -180,22 +191,29 @@ func (s *Server) Allow(token, pattern string, capabilities ...string) {
 }
 
 // Role makes a kubernetes auth mount with a role that one JWT may log in with.
-// The token it gives may do what Allow says.
+// The token it gives may do what Allow says. The second login gives token-2.
 func (s *Server) Role(authMount, name, jwt, token string, policies ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.auth["|"+authMount] = true
-	s.roles["|"+authMount+"|"+name] = role{jwt, token, policies}
 	if s.tokens[token] == nil {
 		s.tokens[token] = make(map[string]string)
 	}
+	s.roles["|"+authMount+"|"+name] = &role{jwt: jwt, token: token, policies: policies, rights: s.tokens[token]}
 }
 
-// Revoke makes a token unknown.
+// DeleteRole takes a role away, Role gives it back.
+func (s *Server) DeleteRole(authMount, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.roles, "|"+authMount+"|"+name)
+}
+
+// Revoke makes a token unknown, and ends its leases.
 func (s *Server) Revoke(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.tokens, token)
+	s.forget(token)
 }
 
 // Seal seals or unseals.
