@@ -1,0 +1,74 @@
+package env
+
+import (
+	"slices"
+
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
+)
+
+// Same tells whether two plans come to the same environment and files.
+func (p Plan) Same(other Plan) bool {
+	return slices.Equal(p.Environ, other.Environ) && slices.EqualFunc(p.Files, other.Files, PlannedFile.same)
+}
+
+func (f PlannedFile) same(other PlannedFile) bool {
+	return f.Dest == other.Dest && f.Mode == other.Mode && f.UID == other.UID && f.GID == other.GID &&
+		f.Content.Text() == other.Content.Text()
+}
+
+// FilesSince are the files that an older plan did not have as they are now.
+func (p Plan) FilesSince(older Plan) []PlannedFile {
+	return slices.DeleteFunc(slices.Clone(p.Files), func(f PlannedFile) bool {
+		return slices.ContainsFunc(older.Files, f.same)
+	})
+}
+
+// Changed are the references that have other values after than before, in the
+// order of Refs. One whose secret has changed elsewhere is not among them.
+func (p *Planner) Changed(before, after map[ref.Source]secret.Fields) []ref.Ref {
+	return slices.DeleteFunc(p.Refs(), func(r ref.Ref) bool {
+		return sameFields(taken(r, before), taken(r, after))
+	})
+}
+
+// taken are the fields that a reference takes, as far as they are there.
+func taken(r ref.Ref, secrets map[ref.Source]secret.Fields) secret.Fields {
+	all := secrets[r.Source]
+	if r.Key != "" {
+		if v := all[r.Key]; !v.IsNull() {
+			return secret.Fields{r.Key: v}
+		}
+		return nil
+	}
+	fields := secret.Fields{}
+	for name, v := range all {
+		if r.Selects(name) {
+			fields[name] = v
+		}
+	}
+	return fields
+}
+
+func sameFields(a, b secret.Fields) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for name, v := range a {
+		w, ok := b[name]
+		if !ok || v.IsNull() != w.IsNull() || v.Text() != w.Text() {
+			return false
+		}
+	}
+	return true
+}
+
+// Follow takes over what a later Write of newer files made: what it replaced
+// is its to remove from now on.
+func (w *Written) Follow(later *Written) {
+	w.files = slices.DeleteFunc(w.files, func(f writtenFile) bool {
+		return slices.ContainsFunc(later.files, func(l writtenFile) bool { return l.dest == f.dest })
+	})
+	w.files = append(w.files, later.files...)
+	w.dirs = append(w.dirs, later.dirs...)
+}
