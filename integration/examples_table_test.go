@@ -42,6 +42,7 @@ const (
 	asEnv     kind = "env"        // NAME=VALUE lines, or a pod's env, as the environment of a run
 	asImage   kind = "dockerfile" // built and run by a container engine
 	asTargets kind = "make"       // only looked up: they run this test, or much more
+	asPolicy  kind = "hcl"        // accepted by Vault as a policy
 	asGrammar kind = "grammar"    // not to be run
 )
 
@@ -52,6 +53,7 @@ type example struct {
 	kind  kind
 	pod   bool              // it logs in with a service account; else with ~/.vault-token
 	env   map[string]string // what the command gets
+	parts map[string]string // what is part of what it gets
 	args  []string          // the command's arguments
 	reads string            // the file that --file has written for it, and
 	has   string            // what is in it
@@ -72,16 +74,25 @@ var examples = []example{
 		env: map[string]string{"DATABASE_URL": "postgres://app:db-secret-password@db/app"}},
 	{file: "README.md", first: "vaultexec --secret internal/database/config --case upper --prefix DB_ -- npm start", kind: inShell,
 		env: databaseConfig, args: []string{"start"}},
+	{file: "README.md", first: "vaultexec --role app --secret internal/database/config -- app", kind: inShell, pod: true, env: wholeConfig},
+	{file: "README.md", first: "vaultexec --role app --on-change signal:HUP --file /run/secrets/tls.key=kv/web/tls#key -- nginx -g 'daemon off;'", kind: inShell, pod: true,
+		args: []string{"-g", "daemon off;"}, reads: "/run/secrets/tls.key", has: "-----BEGIN KEY-----\n"},
 	{file: "README.md", first: "[vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]", kind: asGrammar},
 
 	{file: "docs/references.md", first: "DB_PASSWORD='vault:internal/database/config#password'", kind: asEnv, pod: true,
 		env: map[string]string{"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db:5432/app"}},
+
+	{file: "docs/references.md", first: `TLS_CERT='>>vault:pki/issue/web#certificate#{"common_name": "web.example"}'`, kind: asEnv, pod: true,
+		parts: map[string]string{"TLS_CERT": "-----BEGIN CERTIFICATE-----", "TLS_KEY": " PRIVATE KEY-----"}},
+
+	{file: "docs/rotation.md", first: "vaultexec --role app --secret internal/database/config --on-change restart -- app", kind: inShell, pod: true, env: wholeConfig},
+	{file: "docs/rotation.md", first: `path "sys/leases/revoke" { capabilities = ["update"] }`, kind: asPolicy},
 
 	{file: "--help", first: "# In a container: log in with the pod's service account, one variable for", kind: inShell, pod: true, env: wholeConfig},
 	{file: "--help", first: "# In a manifest: a variable whose value is a reference gets the secret", kind: inShell, pod: true,
 		env: map[string]string{"PGPASSWORD": "db-secret-password"}},
 	{file: "--help", first: "# On a laptop: with the token of 'vault login', names of your own choice", kind: inShell,
 		env: map[string]string{"PGPASSWORD": "dev-password"}, args: []string{"-h", "localhost"}},
-	{file: "--help", first: "# A file, read only by its owner and gone when the command ends", kind: inShell,
+	{file: "--help", first: "# A file, read only by its owner; when it changes, nginx is told", kind: inShell,
 		args: []string{"-g", "daemon off;"}, reads: "/run/secrets/tls.key", has: "-----BEGIN KEY-----\n"},
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vaultexec/integration/servers"
 )
@@ -78,7 +79,8 @@ func helpBlocks(t *testing.T) []block {
 // TestExamples runs everything that the documentation shows, as it is there.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	blocks := slices.Concat(markdownBlocks(t, "README.md"), markdownBlocks(t, "docs/references.md"), helpBlocks(t))
+	blocks := slices.Concat(markdownBlocks(t, "README.md"), markdownBlocks(t, "docs/references.md"),
+		markdownBlocks(t, "docs/rotation.md"), helpBlocks(t))
 	s := newExampleStage(t)
 	known := make(map[string]bool)
 	for _, b := range blocks {
@@ -115,6 +117,18 @@ func newExampleStage(t *testing.T) *exampleStage {
 			s.policies = append(s.policies, kv.policy(t, path))
 		}
 	}
+	ctx := t.Context()
+	if _, err := s.vault.EnablePKI(ctx, "pki"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.vault.CreatePKIRole(ctx, "pki", servers.PKIRole{Name: "web", TTL: time.Hour, MaxTTL: 2 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	issue := unique("issue")
+	if err := s.vault.Policy(ctx, issue, "update", "pki/issue/web"); err != nil {
+		t.Fatal(err)
+	}
+	s.policies = append(s.policies, issue)
 	const mount = "kubernetes" // what --auth-mount is if nobody says otherwise
 	if err := s.vault.EnableKubernetesAuth(t.Context(), sharedCluster(t), mount); err != nil {
 		t.Fatal(err)
@@ -134,6 +148,10 @@ func (s *exampleStage) run(t *testing.T, b block, x example) {
 	t.Helper()
 	switch x.kind {
 	case asGrammar:
+	case asPolicy:
+		if err := s.vault.Client().Sys().PutPolicyWithContext(t.Context(), unique("example"), b.text); err != nil {
+			t.Error(err)
+		}
 	case asTargets:
 		lookUpTargets(t, b.text)
 	case asImage:
@@ -173,6 +191,11 @@ func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...
 	}
 	for name, value := range x.env {
 		res.childHas(name, value)
+	}
+	for name, part := range x.parts {
+		if value, _ := res.child.lookup(name); !strings.Contains(value, part) {
+			t.Errorf("%s has no %q in it", name, part)
+		}
 	}
 	if res.childLacks("VAULT_ADDR", "VAULT_TOKEN"); !slices.Equal(res.child.Args[len(res.child.Args)-len(x.args):], x.args) {
 		t.Errorf("the command's arguments are %q, want %q at their end", res.child.Args, x.args)

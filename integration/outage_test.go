@@ -113,8 +113,8 @@ func TestP2PassingTrouble(t *testing.T) {
 			res := a.login(t, "--env", "PASSWORD="+kv.path("app")+"#password").vault(p.address).run()
 			res.exited(0)
 			res.childHas("PASSWORD", password)
-			if n := len(p.requests()); n != 5 { // 2 spoiled, login, mount, read
-				t.Errorf("%d requests, want 5", n)
+			if n := len(p.requests()); n != 6 { // 2 spoiled, login, mount, read, and the token is given back
+				t.Errorf("%d requests, want 6", n)
 			}
 		})
 	}

@@ -30,16 +30,18 @@ Examples:
   # On a laptop: with the token of 'vault login', names of your own choice
   vaultexec --env PGPASSWORD=kv/dev/db#password -- psql -h localhost
 
-  # A file, read only by its owner and gone when the command ends
-  vaultexec --file /run/secrets/tls.key=kv/web/tls#key -- nginx -g 'daemon off;'
+  # A file, read only by its owner; when it changes, nginx is told
+  vaultexec --on-change signal:HUP \
+    --file /run/secrets/tls.key=kv/web/tls#key -- nginx -g 'daemon off;'
 
 A reference (REF):
   [vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]
 
   PATH is what 'vault kv get' takes, on KV version 1 and 2 alike, or any path
-  that is read. Without #KEY it is the whole secret. Parameters: version,
-  optional, default, namespace; of a whole secret prefix, case, only, except;
-  of a file format, mode, owner.
+  that is read; >>PATH#KEY#{JSON} writes and takes the answer. Without #KEY it
+  is the whole secret. Parameters: version, optional, default, namespace,
+  refresh, on_change; of a whole secret prefix, case, only, except; of a file
+  format, mode, owner.
 `
 
 const helpTail = `

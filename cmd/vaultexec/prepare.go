@@ -24,9 +24,16 @@ type preparation struct {
 	planner  *env.Planner
 	log      *slog.Logger
 
+	watch   bool            // keep the secrets alive once they are there
 	caughtc <-chan struct{} // closed when the signals are caught
 	donec   chan struct{}   // closed when run has ended
-	written *env.Written    // the files; nil until they are there
+
+	// These are run's until donec is closed.
+	client  *fetch.Client  // nil: Vault is not needed
+	watcher *fetch.Watcher // nil: nothing is watched
+	secrets map[ref.Source]secret.Fields
+	planned env.Plan     // what the files are; later the rewriting's alone
+	written *env.Written // the files; nil until they are there; later the rewriting's alone
 
 	mu    sync.Mutex
 	files fileStage
@@ -75,19 +82,11 @@ func (p *preparation) beside(caughtc <-chan struct{}) (<-chan supervise.Start, c
 func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.settings.StartupTimeout)
 	defer cancel()
-	secrets, err := p.fetch(ctx)
-	if err != nil {
+	if err := p.fetch(ctx); err != nil {
 		return supervise.Command{}, err
 	}
-	plan, err := p.planner.Plan(secrets)
+	plan, command, err := p.plan(p.secrets)
 	if err != nil {
-		return supervise.Command{}, err
-	}
-	path, err := supervise.LookPath(p.argv[0], plan.Environ)
-	if err != nil {
-		return supervise.Command{}, err
-	}
-	if err := env.CheckLimits(p.argv, plan.Environ, env.SystemLimits()); err != nil {
 		return supervise.Command{}, err
 	}
 	if ctx.Err() == context.DeadlineExceeded {
@@ -98,28 +97,82 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 	if !p.moveTo(filesBegun) {
 		return supervise.Command{}, context.Canceled
 	}
+	p.planned = plan
 	p.written, err = env.Write(plan.Files)
-	return supervise.Command{Path: path, Args: p.argv, Env: plan.Environ}, err
+	return command, err
+}
+
+// plan makes the command of the secrets, with all that can be wrong with it.
+func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supervise.Command, error) {
+	plan, err := p.planner.Plan(secrets)
+	if err != nil {
+		return plan, supervise.Command{}, err
+	}
+	path, err := supervise.LookPath(p.argv[0], plan.Environ)
+	if err != nil {
+		return plan, supervise.Command{}, err
+	}
+	err = env.CheckLimits(p.argv, plan.Environ, env.SystemLimits())
+	return plan, supervise.Command{Path: path, Args: p.argv, Env: plan.Environ}, err
+}
+
+// rewrite puts the files of a newer plan in place, those that changed. The
+// supervisor calls it, one at a time and not after it has ended.
+func (p *preparation) rewrite(plan env.Plan) error {
+	written, err := env.Write(plan.FilesSince(p.planned))
+	if err != nil {
+		return err
+	}
+	p.planned = plan
+	p.written.Follow(written)
+	return nil
 }
 
 // fetch reads what the plan needs. Where it needs nothing, Vault is neither
 // contacted nor configured.
-func (p *preparation) fetch(ctx context.Context) (map[ref.Source]secret.Fields, error) {
+func (p *preparation) fetch(ctx context.Context) error {
 	refs := p.planner.Refs()
 	if len(refs) == 0 {
 		forgetCredentials(p.log)
-		return nil, nil // nothing takes time: whoever starts the command waits for caughtc
+		return nil // nothing takes time: whoever starts the command waits for caughtc
 	}
 	client, err := fetch.New(fetchConfig(p.settings, p.log))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	forgetCredentials(p.log)
 	<-p.caughtc
-	if err := client.Login(ctx); err != nil {
-		return nil, err
+	p.client = client
+	if err = client.Login(ctx); err != nil {
+		return err
 	}
-	return client.Fetch(ctx, refs)
+	if p.watch {
+		p.watcher, p.secrets, err = client.Watch(ctx, refs, p.settings.Refresh)
+	} else {
+		p.secrets, err = client.Fetch(ctx, refs)
+	}
+	return err
+}
+
+// revokeTimeout is what giving back the token may take, once the command has
+// ended.
+const revokeTimeout = 5 * time.Second
+
+// revoke gives back the token, and with it the leases, of a run that is over.
+func (p *preparation) revoke() {
+	select {
+	case <-p.donec:
+	case <-time.After(time.Second): // it was cancelled and hangs in a file system
+		return
+	}
+	if p.client == nil || p.settings.Revoke == settings.RevokeNever {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), revokeTimeout)
+	defer cancel()
+	if err := p.client.Revoke(ctx, p.settings.Revoke == settings.RevokeAlways); err != nil {
+		p.log.Warn("the token is not revoked and lives until its end: " + err.Error())
+	}
 }
 
 // removeTimeout is what a preparation that was cancelled has to finish writing

@@ -47,6 +47,11 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 	if err != nil {
 		return supervise.Outcome{Err: err}
 	}
+	for _, r := range planner.Refs() {
+		if _, err := s.ReactionTo(r); err != nil {
+			return supervise.Outcome{Err: err}
+		}
+	}
 	options := superviseOptions(s, report.log)
 	options.Link = link
 	prep := &preparation{settings: s, argv: inv.command, planner: planner, log: report.log}
@@ -94,15 +99,27 @@ func become(stops *supervise.Stops, prep *preparation) supervise.Outcome {
 	outcome := stops.Become(startc, cancel)
 	cancel()
 	prep.remove() // the command has not taken them over
+	prep.revoke() // nor needs the token
 	return outcome
 }
 
 // superviseChild prepares the command and runs it as a child, to its end.
 func superviseChild(stops *supervise.Stops, prep *preparation, options supervise.Options) supervise.Outcome {
+	board := newBoard()
+	options.Observe = board.observe
+	server, err := board.serve(prep.settings.Listen)
+	if err != nil {
+		return supervise.Outcome{Err: err}
+	}
+	defer server.Close()
 	supervisor := supervise.Catch(stops, options)
+	prep.watch = !prep.settings.Once
 	startc, cancel := prep.beside(supervisor.Caught())
-	outcome := supervisor.Run(startc, cancel, nil)
+	changec, stopWatching := watchBeside(prep, board)
+	outcome := supervisor.Run(startc, cancel, changec)
 	cancel()
 	prep.remove()
+	stopWatching()
+	prep.revoke()
 	return outcome
 }

@@ -53,6 +53,14 @@ func superviseOptions(s *settings.Settings, log *slog.Logger) supervise.Options 
 		Rewrite:     map[syscall.Signal]syscall.Signal{},
 		Log:         log,
 	}
+	o.Rotation = supervise.Rotation{
+		Debounce:    s.Debounce,
+		Splay:       s.Splay,
+		MinInterval: s.MinInterval,
+		Window:      s.Window.From,
+		OnFailure:   s.Restart.OnFailure,
+		MaxFailures: s.Restart.Max,
+	}
 	if s.Forward == settings.ForwardChild {
 		o.Forward = supervise.Child
 	}

@@ -91,7 +91,7 @@ func (s *stage) seed(ctx context.Context) error {
 	}
 	err = s.vault.CreateRole(ctx, "kubernetes", servers.Role{
 		Name: role, Namespace: namespace, ServiceAccount: account,
-		Audience: audience, Policies: []string{policy}, TTL: time.Hour,
+		Audience: audience, Policies: []string{"default", policy}, TTL: time.Hour,
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ func (s *Settings) Check() error {
 	s.checkLogin(bad)
 	s.checkRanges(bad)
 	s.checkChild(bad)
+	s.checkRotation(bad)
 	if len(s.Keep.Items) > 0 && !s.Pristine {
 		bad("%s: has no meaning without --pristine, everything is inherited then", s.Origin("keep"))
 	}
@@ -85,7 +86,7 @@ func (s *Settings) checkRanges(bad func(string, ...any)) {
 
 // childOnly are the settings that mean something only while vaultexec stays
 // as the command's parent.
-var childOnly = []string{"init", "stop-signal", "stop-timeout", "forward", "rewrite-signal", "remap-exit"}
+var childOnly = []string{"init", "stop-signal", "stop-timeout", "forward", "rewrite-signal", "remap-exit", "restart", "listen", "revoke"}
 
 func (s *Settings) checkChild(bad func(string, ...any)) {
 	if s.Init == InitAlways && runtime.GOOS != "linux" {
@@ -102,7 +103,8 @@ func (s *Settings) checkChild(bad func(string, ...any)) {
 // ofChild are the settings of childOnly that are given and ask for a child.
 func (s *Settings) ofChild() []string {
 	return slices.DeleteFunc(slices.Clone(childOnly), func(name string) bool {
-		return !s.IsSet(name) || name == "init" && s.Init != InitAlways
+		return !s.IsSet(name) || name == "init" && s.Init != InitAlways || name == "restart" && !s.Restart.OnFailure ||
+			name == "revoke" && s.Revoke != RevokeAlways
 	})
 }
 

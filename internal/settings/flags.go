@@ -97,6 +97,12 @@ func (s *Settings) environmentFlags() Group {
 
 func (s *Settings) rotationFlags() Group {
 	g := group("Rotation")
+	g.add(&s.OnChange, "on-change", "REACTION", "what a changed secret does: restart, signal:NAME, exec:COMMAND, exit or none")
+	g.duration(&s.Refresh, "refresh", "how often secrets without a lease are read again; 0: never")
+	g.duration(&s.Debounce, "debounce", "quiet time after a change before it is applied")
+	g.duration(&s.Splay, "splay", "random time on top of it, so that replicas do not move together")
+	g.duration(&s.MinInterval, "min-interval", "least time between restarts for changed secrets")
+	g.add(&s.Window, "window", "CRON/DURATION", "apply changes only then, as in '0 3 * * */2h'; a credential that ends earlier does not wait")
 	g.yes(&s.Once, "once", "fetch once and never again")
 	return g
 }
@@ -110,6 +116,7 @@ func (s *Settings) childFlags() Group {
 	g.add(&s.Forward, "forward", "TARGET", "signals go to the command's whole group, or to the child alone")
 	g.add(&s.RewriteSignal, "rewrite-signal", "FROM:TO", "forward one signal as another, or drop it (FROM:0); may be repeated")
 	g.add(&s.RemapExit, "remap-exit", "STATUS", "give back 0 for this exit status; may be repeated")
+	g.add(&s.Restart, "restart", "FAILURES", "when the command ends by itself: never, on-failure or on-failure:N")
 	return g
 }
 
@@ -118,6 +125,7 @@ func (s *Settings) resilienceFlags() Group {
 	g.duration(&s.StartupTimeout, "startup-timeout", "time for login and first fetch, retries included")
 	g.duration(&s.RequestTimeout, "request-timeout", "time for one request; VAULT_CLIENT_TIMEOUT where not set")
 	g.add((*count)(&s.Concurrency), "concurrency", "NUMBER", "requests at the same time")
+	g.add(&s.Revoke, "revoke", "WHICH", "token to revoke at the end: auto (the one that vaultexec's login made), always or never")
 	return g
 }
 
@@ -126,6 +134,7 @@ func (s *Settings) reportingFlags() Group {
 	g.add(&s.LogLevel, "log-level", "LEVEL", "debug, info, warn or error")
 	g.add(&s.LogFormat, "log-format", "FORMAT", "text, json, or auto: text on a terminal")
 	g.text(&s.TerminationLog, "termination-log", "FILE", "where a failure is written for 'kubectl describe'")
+	g.text(&s.Listen, "listen", "ADDRESS", "serve /healthz, /readyz and /metrics there, such as 127.0.0.1:9102 or :9102")
 	return g
 }
 

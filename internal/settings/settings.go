@@ -9,6 +9,7 @@ import (
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/ref"
+	"vaultexec/internal/supervise"
 )
 
 // Settings is everything that can be set. Field names decide the names of the
@@ -43,7 +44,13 @@ type Settings struct {
 	Case       Case     `split_words:"true"`
 	Prefix     string   `split_words:"true"`
 
-	Once bool `split_words:"true"`
+	OnChange    Reaction      `split_words:"true"`
+	Refresh     time.Duration `split_words:"true"`
+	Debounce    time.Duration `split_words:"true"`
+	Splay       time.Duration `split_words:"true"`
+	MinInterval time.Duration `split_words:"true"`
+	Window      Window        `split_words:"true"`
+	Once        bool          `split_words:"true"`
 
 	Mode          Mode          `split_words:"true"`
 	Init          Init          `split_words:"true"`
@@ -52,10 +59,14 @@ type Settings struct {
 	Forward       Forward       `split_words:"true"`
 	RewriteSignal RewriteList   `split_words:"true"`
 	RemapExit     StatusList    `split_words:"true"`
+	Restart       Restart       `split_words:"true"`
 
 	StartupTimeout time.Duration `split_words:"true"`
 	RequestTimeout time.Duration `split_words:"true"`
 	Concurrency    int           `split_words:"true"`
+	Revoke         Revoke        `split_words:"true"`
+
+	Listen string `split_words:"true"`
 
 	origins map[string]string // flag's name -> where its value was set
 }
@@ -112,6 +123,12 @@ func Default() *Settings {
 		StartupTimeout: 2 * time.Minute,
 		RequestTimeout: 10 * time.Second,
 		Concurrency:    16,
+		OnChange:       Reaction{Kind: supervise.ReactRestart, text: "restart"},
+		Refresh:        time.Minute,
+		Debounce:       2 * time.Second,
+		MinInterval:    30 * time.Second,
+		Restart:        Restart{text: restartNever},
+		Revoke:         RevokeAuto,
 		LogFormat:      LogAuto,
 		TerminationLog: DefaultTerminationLog,
 		origins:        map[string]string{},

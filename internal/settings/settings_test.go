@@ -89,6 +89,7 @@ func TestEveryFlagHasItsVariable(t *testing.T) {
 			value := map[string]string{
 				"bool": "true", "DURATION": "7s", "NUMBER": "7", "REF": "kv/a", "NAME=REF": "A=kv/a#b", "DEST=REF": "/d=kv/a#b",
 				"GLOB": "G", "POLICY": "keep", "CASE": "upper", "MODE": "exec", "WHEN": "never", "SIGNAL": "HUP", "TARGET": "child",
+				"REACTION": "signal:HUP", "CRON/DURATION": "0 3 * * */2h", "FAILURES": "on-failure:3", "WHICH": "never",
 				"FROM:TO": "HUP:0", "STATUS": "7", "LEVEL": "warn", "FORMAT": "json",
 			}[f.Value.Type()]
 			if value == "" {
