@@ -26,6 +26,9 @@ type world struct {
 	cluster func() (*servers.Cluster, error)
 	login   func() (string, error) // auth mount through which cluster's accounts log in
 
+	postgres func() (*servers.Postgres, error)
+	database func() (*servers.Database, error) // of vault, with postgres behind it
+
 	audit *servers.AuditLog // of vault, once that has started
 
 	mu    sync.Mutex
@@ -98,6 +101,8 @@ func newWorld(ctx context.Context) (*world, error) {
 	w.vault = sync.OnceValues(w.startVault)
 	w.cluster = sync.OnceValues(w.startCluster)
 	w.login = sync.OnceValues(w.enableLogin)
+	w.postgres = sync.OnceValues(w.startPostgres)
+	w.database = sync.OnceValues(w.enableDatabase)
 	return w, nil
 }
 
@@ -140,6 +145,26 @@ func (w *world) enableLogin() (string, error) {
 	}
 	const mount = "kubernetes"
 	return mount, v.EnableKubernetesAuth(context.Background(), c, mount)
+}
+
+func (w *world) startPostgres() (*servers.Postgres, error) {
+	pg, err := servers.StartPostgres(context.Background())
+	if err == nil {
+		w.atEnd(pg.Stop)
+	}
+	return pg, err
+}
+
+func (w *world) enableDatabase() (*servers.Database, error) {
+	pg, err := w.postgres() // before Vault, which lets go of it at its end
+	if err != nil {
+		return nil, err
+	}
+	v, err := w.vault()
+	if err != nil {
+		return nil, err
+	}
+	return v.EnableDatabase(context.Background(), "database", pg)
 }
 
 func (w *world) atEnd(stop func() error) {
