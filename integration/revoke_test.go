@@ -1,0 +1,137 @@
+//go:build linux
+
+package integration
+
+import (
+	"net/http"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"vaultexec/integration/servers"
+)
+
+// The token of a login is given back however the run ends, so that a crash
+// loop leaves none behind. Vault Agent gives back nothing, ever.
+func TestP10TokenIsGivenBack(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		run    func(t *testing.T, c *tokenCase, ref string) *result
+		tokens int // that are left
+	}{
+		"the command ends": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.login(t, "--env", ref).vault(c.proxy.address).child("exit", "3").run().exited(3)
+		}, 0},
+		"--once": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.login(t, "--env", ref, "--once", "--mode", "supervise").vault(c.proxy.address).run().exited(0)
+		}, 0},
+		"a secret is missing": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.login(t, "--env", ref+"-not-there").vault(c.proxy.address).run().exited(125)
+		}, 0},
+		"the command is not there": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.login(t, "--env", ref).vault(c.proxy.address).exec("no-such-command").run().exited(127)
+		}, 0},
+		"it cannot become the command": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.login(t, "--env", ref, "--mode", "exec").vault(c.proxy.address).exec("no-such-command").run().exited(127)
+		}, 0},
+		"a file cannot be written": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.login(t, "--env", ref, "--file", "/proc/no/such="+c.kv.path("app")+"#password").vault(c.proxy.address).run().exited(125)
+		}, 0},
+		"--revoke never": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.login(t, "--env", ref, "--revoke", "never").vault(c.proxy.address).run().exited(0)
+		}, 1},
+		"--revoke never, failed start": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.login(t, "--env", ref+"-not-there", "--revoke", "never").vault(c.proxy.address).run().exited(125)
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newTokenCase(t, nil)
+			test.run(t, c, "PASSWORD="+c.kv.path("app")+"#password")
+			if n := len(c.tokens(t)); n != test.tokens {
+				t.Errorf("%d tokens are left, want %d", n, test.tokens)
+			}
+			if n := c.proxy.count(http.MethodPut, loginPath); n != 1 {
+				t.Errorf("%d logins", n)
+			}
+		})
+	}
+}
+
+// TERM while secrets are fetched: it ends at once, no command starts, and the
+// token is given back.
+func TestP4StopDuringFetch(t *testing.T) {
+	t.Parallel()
+	c := newTokenCase(t, nil)
+	reached := make(chan struct{})
+	c.proxy.onRequest(func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/v1/"+c.kv.data("app") {
+			return false
+		}
+		close(reached)
+		<-r.Context().Done()
+		return true
+	})
+	r := c.login(t, "--env", "PASSWORD="+c.kv.path("app")+"#password").vault(c.proxy.address).start()
+	select {
+	case <-reached:
+	case <-time.After(waitLimit):
+		t.Fatalf("it never read\n%s", r.outputs())
+	}
+	r.signal(syscall.SIGTERM)
+	if res := r.wait().exited(143); res.child != nil {
+		t.Error("the command was started")
+	}
+	if n := len(c.tokens(t)); n != 0 {
+		t.Errorf("%d tokens are left", n)
+	}
+}
+
+// A token that somebody gave is theirs, unless --revoke always says otherwise.
+func TestP10GivenTokenIsKept(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		revoke string
+		kept   bool
+	}{{"auto", true}, {"never", true}, {"always", false}} {
+		t.Run(test.revoke, func(t *testing.T) {
+			t.Parallel()
+			kv := kvMount(t, 2)
+			kv.put(t, "app", fields{"password": canary(t, "password")})
+			s, err := kv.vault.Client().Logical().WriteWithContext(t.Context(), "auth/token/create", fields{"policies": []string{kv.policy(t, "app")}, "ttl": "1h"})
+			mustDo(t, err)
+			token := s.Auth.ClientToken // of policy default too: it may revoke itself
+			register("a token", token)
+			vaultexec(t, "--env", "PASSWORD="+kv.path("app")+"#password", "--revoke", test.revoke).vault(kv.vault.Address).token(token).run().exited(0)
+			s, err = kv.vault.Client().Auth().Token().LookupWithContext(t.Context(), token)
+			if kept := err == nil && s != nil; kept != test.kept {
+				t.Errorf("it is there: %v, want %v (%v)", kept, test.kept, err)
+			}
+		})
+	}
+}
+
+// A Vault that hangs at the end delays the exit by no more than a few seconds,
+// and the command's stop not at all.
+func TestP4GivingBackIsBounded(t *testing.T) {
+	t.Parallel()
+	v := ownVault(t, servers.VaultOptions{})
+	mustDo(t, v.EnableKubernetesAuth(t.Context(), sharedCluster(t), "kubernetes"))
+	kv := kvMountAt(t, v, "kv", 2)
+	kv.put(t, "app", fields{"password": canary(t, "password")})
+	a := newAccountAt(t, v, "kubernetes", kv.policy(t, "app"))
+	file := filepath.Join(t.TempDir(), "password")
+	l := a.login(t, append(quick, "--file", file+"=kv/app#password")...).live(file)
+	l.nth(1, "start")
+	mustDo(t, v.Pause())
+	defer func() { mustDo(t, v.Resume()) }()
+	began := time.Now()
+	l.signal(syscall.SIGTERM)
+	stopped := l.nth(1, "stop").When.Sub(began)
+	l.wait().exited(0).says("the token is not revoked and lives until its end")
+	if lasted := time.Since(began); lasted > 15*time.Second || stopped > 3*time.Second {
+		t.Errorf("the command stopped after %v, vaultexec after %v", stopped, lasted)
+	}
+	nothingLeft(t, filepath.Dir(file))
+}
