@@ -2,9 +2,10 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD  = CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 FUZZTIME ?= 10s
+DURATION ?= 5m
 RACE     = $(if $(shell command -v $$(go env CC)),-race,$(info no C compiler: testing without the race detector))
 
-.PHONY: help build test unit lint integration demo bench fuzz clean
+.PHONY: help build test unit lint integration demo bench soak fuzz clean
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -28,6 +29,9 @@ demo: ## the main job, with a real Vault and a real service account
 
 bench: ## start, memory, signals: ratios against a floor program, Vault Agent and tini
 	go -C integration run ./bench
+
+soak: ## random trouble and rotations for DURATION (default 5m; SEED=N repeats one)
+	go -C integration run ./soak -duration $(DURATION) $(if $(SEED),-seed $(SEED))
 
 fuzz: ## fuzz every target for FUZZTIME (default 10s)
 	.ci/fuzz $(FUZZTIME)

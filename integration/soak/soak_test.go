@@ -1,0 +1,38 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == appWord {
+		os.Exit(app())
+	}
+	os.Exit(m.Run())
+}
+
+// A short soak. The seed is another each time; with -v it is shown, and it is
+// in the error: make soak SEED=... repeats it.
+func TestP2Soak(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	report, err := soak(t.Context(), options{duration: time.Minute, seed: seed, progress: t.Output()})
+	t.Log(report)
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+}
+
+func TestGrown(t *testing.T) {
+	was := size{fds: 12, threads: 8, rss: 12 << 10}
+	for _, more := range []size{{fds: moreFDs + 1}, {threads: moreThreads + 1}, {rss: moreRSS + 1}} {
+		now := size{was.fds + more.fds, was.threads + more.threads, was.rss + more.rss}
+		if was.grown(now) == nil {
+			t.Errorf("from %v to %v is no growth", was, now)
+		}
+		if err := now.grown(was); err != nil {
+			t.Error(err)
+		}
+	}
+}
