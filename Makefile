@@ -15,7 +15,7 @@ build: ## build bin/vaultexec, static
 test: lint unit integration ## run every test (builds the real servers the first time)
 
 unit: ## run the tests that need no server, with the race detector
-	go test $(RACE) ./...
+	go test $(RACE) -timeout 20m ./...
 
 lint: ## gofmt, vet (Linux, macOS), staticcheck, govulncheck, tidy
 	.ci/lint
