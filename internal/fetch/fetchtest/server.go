@@ -144,15 +144,20 @@ func (s *Server) PutIn(namespace, path, object string) {
 
 // Delete deletes the newest version of a KV v2 secret.
 func (s *Server) Delete(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.newest(path).deleted = "2026-11-22T13:39:01.426008403Z"
 }
 
 // Destroy destroys the newest version of a KV v2 secret.
-func (s *Server) Destroy(path string) { s.newest(path).destroyed = true }
-
-func (s *Server) newest(path string) *version {
+func (s *Server) Destroy(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.newest(path).destroyed = true
+}
+
+// newest is the newest version of a secret; callers hold mu.
+func (s *Server) newest(path string) *version {
 	m, name := s.find("", path)
 	versions := m.secrets[name]
 	return versions[len(versions)-1]
