@@ -45,9 +45,11 @@ func (c *Client) attempt(ctx context.Context, namespace string, do request) *fai
 	ctx, cancel := context.WithTimeout(ctx, c.requestTimeout)
 	defer cancel()
 	var seen exchange
+	c.tokenMu.RLock() // these two copy the client, and with it the token
 	client := c.api.WithNamespace(namespace).WithResponseCallbacks(func(r *api.Response) {
 		seen = exchange{r.StatusCode, r.Header.Get("Retry-After")}
 	})
+	c.tokenMu.RUnlock()
 	err := do(ctx, client)
 	if err == nil {
 		return nil

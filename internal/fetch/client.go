@@ -87,6 +87,8 @@ type Client struct {
 	notice         waitNotice
 	mounts         mountTable
 
+	tokenMu sync.RWMutex // of the token in api
+
 	mu       sync.Mutex
 	secrets  []string // token and JWT: never in a message
 	identity string   // who messages say we are; set by Login

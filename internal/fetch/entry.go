@@ -34,12 +34,14 @@ type entry struct {
 	ends    time.Time // of life; zero: never
 	read    time.Time // when fields were read
 
-	duty   duty
-	due    time.Time
-	tries  int  // without success, in a row
-	early  int  // replacements before half of a life had passed, in a row
-	busy   bool // a request is under way
-	denied bool // the policies do not open it, and the token is good
+	duty  duty
+	due   time.Time
+	tries int // without success, in a row
+
+	overdue int  // reads of a static role whose time was over, in a row
+	early   int  // replacements before half of a life had passed, in a row
+	busy    bool // a request is under way
+	denied  bool // the policies do not open it, and the token is good
 }
 
 // succession is what an answer came to.
@@ -91,6 +93,9 @@ func (e *entry) take(a *answer, fields secret.Fields, serial int, now time.Time,
 // plan decides what is next after a success.
 func (e *entry) plan(now time.Time, random float64) {
 	e.tries = 0
+	if e.life.ttl > 0 {
+		e.overdue = 0
+	}
 	var wait time.Duration
 	switch l := e.life; {
 	case l.lease != "" && l.renewable && l.ttl > 0:
@@ -99,6 +104,9 @@ func (e *entry) plan(now time.Time, random float64) {
 		e.duty, wait = replace, max(prolong(l.ttl, random), e.pause())
 	case l.lease != "", e.at.version != 0, e.at.body != "":
 		e.duty = rest // a lease without an end, a version, something made for us alone
+	case l.rotating && l.ttl == 0: // its rotation is overdue
+		e.overdue++
+		e.duty, wait = poll, calm(e.overdue, random)
 	case l.rotating && (e.refresh == 0 || l.ttl+afterRotation < earlier(e.refresh, random)):
 		e.duty, wait = poll, l.ttl+afterRotation
 	case e.refresh > 0: // rotations by hand too

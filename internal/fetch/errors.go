@@ -1,6 +1,9 @@
 package fetch
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Class says in one word what kind of trouble an error is, for the exit
 // message, the termination log and metrics. Every error of this package but
@@ -27,6 +30,8 @@ type Error struct {
 	text  string
 	cause error // context.DeadlineExceeded where the deadline ended it, or nil
 	vague bool  // the deadline ended it before Vault's trouble was known
+
+	retryAfter time.Duration // as the server asked; 0 if it did not
 }
 
 func (e *Error) Error() string { return e.text }

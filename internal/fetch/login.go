@@ -163,7 +163,9 @@ func (c *Client) tokenGrant() life {
 // useToken is the end of every login that has a token.
 func (c *Client) useToken(token, identity string) {
 	c.keepSecret(token)
+	c.tokenMu.Lock()
 	c.api.SetToken(token)
+	c.tokenMu.Unlock()
 	c.setIdentity(identity)
 	c.log.Debug("logged in", "as", identity)
 }

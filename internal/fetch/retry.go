@@ -37,6 +37,9 @@ func (c *Client) retry(ctx context.Context, words, namespace string, do request)
 		if f.final {
 			return f
 		}
+		if ctx.Value(oneTryKey{}) != nil {
+			return c.gaveUp(words, time.Since(start), try, f)
+		}
 		delay := backoff(try, f.retryAfter, fullJitter)
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < f.retryAfter {
 			f.reason += fmt.Sprintf(", and it asks to be left alone for %s, longer than the time left", roundly(f.retryAfter))
@@ -49,6 +52,11 @@ func (c *Client) retry(ctx context.Context, words, namespace string, do request)
 		}
 	}
 }
+
+type oneTryKey struct{}
+
+// oneTry makes retry leave the patience to its caller, who has more.
+func oneTry(ctx context.Context) context.Context { return context.WithValue(ctx, oneTryKey{}, true) }
 
 // Error makes a final failure an error; what the user sees is put into words
 // by whoever asked.
@@ -86,7 +94,7 @@ func (c *Client) gaveUp(words string, waited time.Duration, tries int, last *fai
 	if last.status != 0 {
 		text += fmt.Sprintf(" (HTTP %d)", last.status)
 	}
-	return &Error{class: last.class, text: text, cause: context.DeadlineExceeded}
+	return &Error{class: last.class, text: text, cause: context.DeadlineExceeded, retryAfter: last.retryAfter}
 }
 
 // roundly rounds to what a person cares for.

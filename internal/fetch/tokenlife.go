@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -26,6 +27,7 @@ type tokenLife struct {
 	dead    bool          // Vault does not know it (any more)
 	scarce  bool          // it may be used a number of times only
 	renews  bool          // Vault has said that it can be renewed
+	next    time.Time     // when renewal or login were due, before a lookup came between
 
 	duty  tokenDuty
 	due   time.Time
@@ -44,12 +46,13 @@ func (t *tokenLife) begun(l life, now time.Time, random float64) {
 	}
 	t.serial++
 	t.dead, t.since, t.known, t.tries = false, now, now, 0
-	t.granted = l.ttl
-	t.live(l, now, random)
+	t.granted, t.scarce = l.ttl, false
+	t.live(l, false, now, random)
 }
 
-// live notes how long the token has, from now on, and plans what is next.
-func (t *tokenLife) live(l life, now time.Time, random float64) {
+// live notes how long the token has, from now on, and plans what is next. Of a
+// renewal it tells whether more of them are of use.
+func (t *tokenLife) live(l life, renewal bool, now time.Time, random float64) {
 	t.tries, t.known, t.renews = 0, now, l.renewable
 	if l.ttl == 0 {
 		t.ends, t.duty = time.Time{}, tokenRest
@@ -57,10 +60,11 @@ func (t *tokenLife) live(l life, now time.Time, random float64) {
 	}
 	t.ends = now.Add(l.ttl)
 	t.due = now.Add(prolong(l.ttl, random))
+	defer func() { t.next = t.due }()
 	switch {
 	case !l.renewable:
 		t.duty = tokenLogin
-	case exhausted(t.granted, l.ttl):
+	case renewal && exhausted(t.granted, l.ttl):
 		t.duty, t.due = tokenLogin, now.Add(shortly(l.ttl, random))
 	default:
 		t.duty = tokenRenew
@@ -91,12 +95,30 @@ func (t *tokenLife) died(now time.Time, random float64) {
 	}
 }
 
+// lives notes that Vault knows the token, and nothing more; what was due stays so.
+func (t *tokenLife) lives(now time.Time) {
+	t.known, t.tries = now, 0
+	switch {
+	case t.ends.IsZero():
+		t.duty = tokenRest
+	case t.renews:
+		t.duty = tokenRenew
+	default:
+		t.duty = tokenLogin
+	}
+	t.due = later(now, t.next)
+}
+
 // suspect asks Vault whether the token is good, after a 403 to a request that
 // began at a time: unless Vault has said so since.
 func (t *tokenLife) suspect(began, now time.Time) {
 	if t.busy || t.dead || t.duty == tokenLookup || t.known.After(began) {
 		return
 	}
+	t.lookUp(now)
+}
+
+func (t *tokenLife) lookUp(now time.Time) {
 	t.duty, t.due, t.tries = tokenLookup, now, 0
 }
 
@@ -119,7 +141,7 @@ func (c *Client) aboutToken(ctx context.Context, duty tokenDuty) tokenAnswer {
 		r.trying = c.attempt(ctx, c.namespace, c.writing("auth/token/renew-self", []byte("{}"), &r.answer))
 	case tokenLogin:
 		before := c.api.Token()
-		ctx, cancel := context.WithTimeout(ctx, 3*c.requestTimeout)
+		ctx, cancel := context.WithTimeout(oneTry(ctx), 2*c.requestTimeout)
 		defer cancel()
 		r.login = c.Login(ctx)
 		r.same = r.login == nil && c.auth != AuthKubernetes && c.api.Token() == before
@@ -148,18 +170,18 @@ func (w *Watcher) settleToken(r tokenAnswer, now time.Time) {
 		w.loggedIn(r, now)
 	case r.answer.status == http.StatusForbidden:
 		if r.duty == tokenRenew && !r.answer.rejectsToken() {
-			t.suspect(time.Time{}, now) // it may not renew itself, or it is dead
-			if t.duty != tokenLookup {
-				t.unrenewable(now, w.random())
-			}
+			t.unrenewable(now, w.random()) // it may not renew itself; were it dead, the next request would tell
 			return
 		}
 		if r.duty == tokenLookup && r.answer.deniesLookup() {
-			t.live(life{ttl: max(0, t.ends.Sub(now))}, now, w.random()) // nothing is known, so nothing changes
+			w.revived(now) // or nobody can tell
+			t.lives(now)
 			return
 		}
 		w.notices.say(noticeToken, now, "the token is not accepted any more", "as", w.c.who())
 		t.died(now, w.random())
+	case r.answer.status >= http.StatusBadRequest && r.duty == tokenLookup: // not Vault's own; nothing is known
+		t.lives(now)
 	case r.answer.status >= http.StatusBadRequest: // not renewable, a batch token
 		t.unrenewable(now, w.random())
 	case r.duty == tokenLookup:
@@ -170,10 +192,32 @@ func (w *Watcher) settleToken(r tokenAnswer, now time.Time) {
 			t.granted = max(l.ttl, created)
 		}
 		t.scarce = scarce
-		t.live(l, now, w.random())
+		w.revived(now)
+		t.live(l, false, now, w.random())
 	default:
 		w.well(now)
-		t.live(life{ttl: r.answer.ttl, renewable: r.answer.renewing}, now, w.random())
+		t.live(life{ttl: r.answer.ttl, renewable: r.answer.renewing}, true, now, w.random())
+	}
+}
+
+// revived notes that a token that was taken for dead is known after all: Vault
+// was another for a moment, or the agent in between has a new one.
+func (w *Watcher) revived(now time.Time) {
+	if !w.token.dead {
+		return
+	}
+	w.token.dead = false
+	w.notices.over(noticeLogin, now, "")
+	w.notices.over(noticeToken, now, "the token is accepted again", "as", w.c.who())
+	w.retryAll(now)
+}
+
+// retryAll asks at once for what failed meanwhile.
+func (w *Watcher) retryAll(now time.Time) {
+	for _, e := range w.entries {
+		if e.tries > 0 && !e.busy {
+			e.due = now
+		}
 	}
 }
 
@@ -182,13 +226,20 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 	t := &w.token
 	switch {
 	case r.login != nil:
+		var refused *Error
+		if errors.As(r.login, &refused) && refused.retryAfter > 0 {
+			w.pause = later(w.pause, now.Add(patient(refused.retryAfter)))
+		}
 		t.failed(now, 0, w.random())
 		w.count(r.login)
 		w.notices.say(noticeLogin, now, "login failed, the command keeps what it has", "reason", r.login.Error())
 		return
 	case r.same && (t.dead || !t.ends.IsZero()):
 		t.failed(now, 0, w.random())
-		if t.renews && !t.dead {
+		switch {
+		case t.dead:
+			t.duty = tokenLookup // it may only have been another Vault that did not know it
+		case t.renews:
 			t.duty = tokenRenew // there is no other way, and it may still work
 		}
 		if t.dead {
@@ -202,6 +253,9 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 	w.notices.over(noticeToken, now, "", "")
 	w.well(now)
 	dead, ended := t.dead, t.ends
+	if dead {
+		ended = now
+	}
 	w.formerEnds[t.serial] = ended
 	t.begun(w.c.tokenGrant(), now, w.random())
 	w.counts.logins++
@@ -223,13 +277,11 @@ func (w *Watcher) leaveOldToken(dead bool, ended, now time.Time) {
 	}
 	at := now.Add(time.Duration(w.random() * float64(wait)))
 	for _, e := range w.entries {
-		switch {
-		case e.life.lease != "" && e.serial != w.token.serial:
+		if e.life.lease != "" && e.serial != w.token.serial {
 			e.urge(at)
-		case e.tries > 0 && !e.busy:
-			e.due = now
 		}
 	}
+	w.retryAll(now)
 }
 
 // overlap is how long the replacement of leases after a login may wait, so that

@@ -208,6 +208,17 @@ func (w *Watcher) dispatch(ctx context.Context, now time.Time) time.Duration {
 	if w.token.dead {
 		return next // the others wait for a token
 	}
+	// What ends before what may have changed, or a ceiling that is reached again
+	// and again would starve the same ones.
+	slices.SortFunc(w.entries, func(a, b *entry) int {
+		if urgent := b.duty >= renew; urgent != (a.duty >= renew) {
+			if urgent {
+				return 1
+			}
+			return -1
+		}
+		return a.due.Compare(b.due)
+	})
 	for _, e := range w.entries {
 		switch {
 		case e.busy || e.duty == rest || w.token.scarce && e.duty == poll:
@@ -275,6 +286,7 @@ func (w *Watcher) settle(r result, now time.Time) {
 		if deadLease(r.answer) {
 			w.notices.say("lease "+e.reference, now, "the lease is gone before its time, new credentials are fetched", "secret", e.reference)
 			e.early++
+			e.ends = now // whoever has the credentials cannot wait for a window
 			e.urge(now.Add(e.pause() - time.Second))
 			return
 		}
@@ -282,6 +294,7 @@ func (w *Watcher) settle(r result, now time.Time) {
 	case r.duty == renew:
 		w.well(now)
 		e.renewed(r.answer, now, w.random())
+		w.urgeOld(e, now)
 	default:
 		w.well(now)
 		w.settleRead(r, now)
@@ -338,6 +351,7 @@ func (w *Watcher) settleRead(r result, now time.Time) {
 	ended := w.endOf(e)
 	s := e.take(r.answer, fields, r.serial, now, w.random())
 	s.former.ends = ended
+	w.urgeOld(e, now)
 	if !s.changed {
 		return
 	}
@@ -347,6 +361,14 @@ func (w *Watcher) settleRead(r result, now time.Time) {
 		w.former = append(w.former, s.former)
 	}
 	w.publish()
+}
+
+// urgeOld replaces a lease whose request was under way while a login replaced the
+// token that it ends with.
+func (w *Watcher) urgeOld(e *entry, now time.Time) {
+	if e.life.lease != "" && e.serial != w.token.serial {
+		e.urge(now)
+	}
 }
 
 // publish hands on the newest set.
@@ -386,7 +408,11 @@ func (w *Watcher) release(ctx context.Context, generation int) {
 		case h.until > generation:
 			kept = append(kept, h)
 		case h.lease != "":
-			w.wg.Go(func() { w.c.revokeLease(ctx, h) })
+			w.wg.Go(func() {
+				if w.limiter.Wait(ctx) == nil {
+					w.c.revokeLease(ctx, h)
+				}
+			})
 		}
 	}
 	w.former = kept

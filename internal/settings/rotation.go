@@ -81,7 +81,7 @@ func (w *Window) Set(v string) error {
 	if err != nil || length <= 0 {
 		return errWindow
 	}
-	opens, err := cron.ParseStandard(v[:i])
+	opens, err := fiveFields.Parse(v[:i])
 	if err != nil {
 		return fmt.Errorf("%v: %v", errWindow, err)
 	}
@@ -91,6 +91,9 @@ func (w *Window) Set(v string) error {
 	*w = Window{opens, length, v}
 	return nil
 }
+
+// fiveFields takes no descriptors: @every would never open anything.
+var fiveFields = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
 var errWindow = errors.New("is CRON/DURATION, such as '0 3 * * */2h' for every night from 3 to 5")
 

@@ -90,6 +90,8 @@ func TestWindow(t *testing.T) {
 		"0 3 * * */0s":  "is CRON/DURATION",
 		"0 3 * */2h":    "expected exactly 5 fields",
 		"0 25 * * */2h": "is CRON/DURATION",
+		"@every 1h/30m": "is CRON/DURATION",
+		"@daily/2h":     "is CRON/DURATION",
 		"0 0 30 2 */2h": "never opens: there is no such day",
 	} {
 		var w Window

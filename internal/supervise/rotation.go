@@ -115,6 +115,7 @@ func (b batch) and(newer batch) batch {
 	if b.change.Reaction > sum.change.Reaction {
 		sum.change.Reaction = b.change.Reaction
 		sum.change.Hook, sum.change.HookTimeout = b.change.Hook, b.change.HookTimeout
+		sum.change.Hook.Env = newer.change.Command.Env // not the values of before
 	}
 	if !b.change.Expires.IsZero() && (sum.change.Expires.IsZero() || b.change.Expires.Before(sum.change.Expires)) {
 		sum.change.Expires = b.change.Expires
