@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -30,7 +32,8 @@ type rotation struct {
 	plan  env.Plan                     // and came to
 
 	mu    sync.Mutex
-	onWay *int // up to which generation the newest change counts; nil: it is applied
+	onWay *int // up to which generation the newest restart counts; nil: it is applied
+	owed  int  // newest generation that the running command may not have taken; 0: none
 }
 
 // hookTimeout is what the command of --on-change exec: gets. Its change waits
@@ -44,14 +47,12 @@ func (r *rotation) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case u := <-r.watcher.Updates():
-			change, ok := r.change(u)
-			if !ok {
-				continue
-			}
-			select {
-			case r.changec <- change:
-			case <-ctx.Done():
-				return
+			for _, change := range r.changes(u) {
+				select {
+				case r.changec <- change:
+				case <-ctx.Done():
+					return
+				}
 			}
 		}
 	}
@@ -79,43 +80,88 @@ func watchBeside(p *preparation, b *board) (<-chan supervise.Change, func()) {
 	})
 	return changec, func() {
 		cancel()
-		wg.Wait()
+		donec := make(chan struct{})
+		go func() { wg.Wait(); close(donec) }()
+		select {
+		case <-donec:
+		case <-time.After(time.Second): // a file of the login is on a file system that hangs
+		}
 	}
 }
 
-// change is what an update comes to, if anything: secrets that change where
-// nobody looks are no change.
-func (r *rotation) change(u fetch.Update) (supervise.Change, bool) {
-	s := r.prep.settings
-	plan, command, err := r.prep.plan(u.Secrets)
+// changes is what an update comes to: nothing where secrets change that nobody
+// looks at, and more than one change where several signals are to be sent.
+func (r *rotation) changes(u fetch.Update) []supervise.Change {
+	secrets, whole := u.Secrets, true
+	plan, command, err := r.prep.plan(secrets)
 	if err != nil {
 		r.log.Warn("changed secrets cannot be used, the command keeps what it has: "+err.Error(), "class", classOf(err))
-		return supervise.Change{}, false
+		secrets, whole = r.usable(u.Secrets), false
+		if plan, command, err = r.prep.plan(secrets); err != nil {
+			return nil
+		}
 	}
 	if plan.Same(r.plan) {
-		r.given = u.Secrets
-		r.supersede(u.Generation)
-		return supervise.Change{}, false
+		r.given = secrets
+		if whole {
+			r.supersede(u.Generation)
+		}
+		return nil
 	}
-	changed := r.prep.planner.Changed(r.given, u.Secrets)
-	change := supervise.Change{
-		Command: command,
-		Reason:  reason(changed),
-		Expires: u.Expires,
-		Applied: r.begin(u.Generation),
-	}
-	change.Reaction, change.Signal, change.Hook = r.reaction(s, changed, command)
-	change.HookTimeout = hookTimeout
+	changed := r.prep.planner.Changed(r.given, secrets)
+	change := supervise.Change{Command: command, Reason: reason(changed), Expires: u.Expires, HookTimeout: hookTimeout}
+	var signals []syscall.Signal
+	change.Reaction, signals, change.Hook = r.reaction(r.prep.settings, changed, command)
 	if len(plan.Files) > 0 {
 		change.Deliver = func() error { return r.prep.rewrite(plan) }
 	}
-	r.given, r.plan = u.Secrets, plan
-	return change, true
+	// Only a command that was started anew has surely left its old leases.
+	if change.Reaction == supervise.ReactRestart && whole {
+		change.Applied = r.begin(u.Generation)
+	} else {
+		r.owe(u.Generation)
+	}
+	r.given, r.plan = secrets, plan
+	if len(signals) == 0 {
+		return []supervise.Change{change}
+	}
+	var changes []supervise.Change
+	for _, sig := range signals {
+		change.Signal = sig
+		changes = append(changes, change)
+	}
+	return changes
 }
 
-// reaction is the strongest that the changed references ask for.
-func (r *rotation) reaction(s *settings.Settings, changed []ref.Ref, command supervise.Command) (supervise.Reaction, syscall.Signal, supervise.Command) {
+// usable is what the command has, with all of the newer secrets that can be
+// planned beside it: one that lost a key must not keep the others from it.
+func (r *rotation) usable(newer map[ref.Source]secret.Fields) map[ref.Source]secret.Fields {
+	secrets := maps.Clone(r.given)
+	tried := map[uintptr]bool{}
+	for _, fields := range newer {
+		id := reflect.ValueOf(fields).Pointer()
+		if tried[id] {
+			continue
+		}
+		tried[id] = true
+		next := maps.Clone(secrets)
+		for source, f := range newer { // what shares a read goes together
+			if reflect.ValueOf(f).Pointer() == id {
+				next[source] = f
+			}
+		}
+		if _, _, err := r.prep.plan(next); err == nil {
+			secrets = next
+		}
+	}
+	return secrets
+}
+
+// reaction is the strongest that the changed references ask for; if that is a
+// signal, all of them.
+func (r *rotation) reaction(s *settings.Settings, changed []ref.Ref, command supervise.Command) (supervise.Reaction, []syscall.Signal, supervise.Command) {
 	strongest := s.OnChange
+	var signals []syscall.Signal
 	for i, c := range changed {
 		asked, err := s.ReactionTo(c)
 		if err != nil {
@@ -124,17 +170,27 @@ func (r *rotation) reaction(s *settings.Settings, changed []ref.Ref, command sup
 		if i == 0 || asked.Kind > strongest.Kind {
 			strongest = asked
 		}
+		if asked.Kind == supervise.ReactSignal && !slices.Contains(signals, asked.Signal) {
+			signals = append(signals, asked.Signal)
+		}
 	}
-	if strongest.Kind != supervise.ReactExec {
-		return strongest.Kind, strongest.Signal, supervise.Command{}
+	switch strongest.Kind {
+	case supervise.ReactSignal:
+		if len(signals) == 0 {
+			signals = append(signals, strongest.Signal)
+		}
+		return strongest.Kind, signals, supervise.Command{}
+	case supervise.ReactExec:
+	default:
+		return strongest.Kind, nil, supervise.Command{}
 	}
 	hook := supervise.Command{Args: strongest.Hook, Env: command.Env}
 	var err error
 	if hook.Path, err = supervise.LookPath(strongest.Hook[0], command.Env); err != nil {
 		r.log.Warn("the command for a change cannot be run: "+err.Error(), "class", classOf(err))
-		return supervise.ReactNone, 0, supervise.Command{}
+		return supervise.ReactNone, nil, supervise.Command{}
 	}
-	return strongest.Kind, 0, hook
+	return strongest.Kind, nil, hook
 }
 
 // begin notes that a change is on its way and returns what its end calls.
@@ -149,8 +205,19 @@ func (r *rotation) begin(generation int) func() {
 		if r.onWay == upTo {
 			r.onWay = nil
 		}
+		if r.owed <= *upTo {
+			r.owed = 0
+		}
 		r.watcher.Applied(*upTo)
 	}
+}
+
+// owe notes a change that leaves the command running: it may go on using what it
+// has for as long as it likes.
+func (r *rotation) owe(generation int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.owed = generation
 }
 
 // supersede notes an update that comes to the command that there is already, or
@@ -158,11 +225,13 @@ func (r *rotation) begin(generation int) func() {
 func (r *rotation) supersede(generation int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.onWay != nil {
+	switch {
+	case r.owed != 0: // older ones would be released with it
+	case r.onWay != nil:
 		*r.onWay = generation
-		return
+	default:
+		r.watcher.Applied(generation)
 	}
-	r.watcher.Applied(generation)
 }
 
 // maxNamed is how many names are worth a line.

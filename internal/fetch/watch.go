@@ -360,7 +360,7 @@ func (w *Watcher) settleRead(r result, now time.Time) {
 		s.former.until = w.generation
 		w.former = append(w.former, s.former)
 	}
-	w.publish()
+	w.publish(now)
 }
 
 // urgeOld replaces a lease whose request was under way while a login replaced the
@@ -372,7 +372,9 @@ func (w *Watcher) urgeOld(e *entry, now time.Time) {
 }
 
 // publish hands on the newest set.
-func (w *Watcher) publish() {
+func (w *Watcher) publish(now time.Time) {
+	// What is over needs neither haste nor anybody to give it back.
+	w.former = slices.DeleteFunc(w.former, func(h held) bool { return !h.ends.IsZero() && h.ends.Before(now) })
 	u := Update{Generation: w.generation, Secrets: make(map[ref.Source]secret.Fields, len(w.sources))}
 	for s, e := range w.sources {
 		if e.fields != nil {
