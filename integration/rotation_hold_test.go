@@ -98,7 +98,7 @@ func TestP3RestartOnFailure(t *testing.T) {
 		if len(starts) != 3 {
 			t.Fatalf("%d starts, want 3", len(starts))
 		}
-		for i, least := range []time.Duration{time.Second, 2 * time.Second} {
+		for i, least := range []time.Duration{750 * time.Millisecond, 1500 * time.Millisecond} { // a second and two, less jitter
 			if gap := starts[i+1].When.Sub(starts[i].When); gap < least {
 				t.Errorf("start %d came %v after the one before, want %v", i+2, gap, least)
 			}
