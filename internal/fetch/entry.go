@@ -171,6 +171,9 @@ func (e *entry) failed(now time.Time, retryAfter time.Duration, random float64) 
 		wait = min(wait, max(e.refresh, time.Second))
 	}
 	wait = beforeEnd(wait, e.ends, now)
+	if e.duty == renew { // the more often, the nearer the last chance is
+		wait = beforeEnd(wait, e.ends.Add(-lastChance(e.life.ttl)), now)
+	}
 	e.due = now.Add(max(wait, retryAfter))
 	if e.duty != renew {
 		return

@@ -74,7 +74,11 @@ func (t *tokenLife) live(l life, renewal bool, now time.Time, random float64) {
 // failed decides when to try again what is due.
 func (t *tokenLife) failed(now time.Time, retryAfter time.Duration, random float64) {
 	t.tries++
-	t.due = now.Add(max(beforeEnd(calm(t.tries, random), t.ends, now), retryAfter))
+	wait := beforeEnd(calm(t.tries, random), t.ends, now)
+	if t.duty == tokenRenew {
+		wait = beforeEnd(wait, t.ends.Add(-lastChance(t.granted)), now)
+	}
+	t.due = now.Add(max(wait, retryAfter))
 	if t.duty == tokenRenew && !t.due.Before(t.ends.Add(-lastChance(t.granted))) {
 		t.duty = tokenLogin
 	}
