@@ -12,7 +12,7 @@ import (
 // a third is left when it is replaced.
 func TestP10OverlapForASlowStop(t *testing.T) {
 	t.Parallel()
-	d := newDBRole(t, 18*time.Second, 18*time.Second)
+	d := newDBRole(t, 36*time.Second, 36*time.Second) // a third is three times what it takes to stop
 	path := d.CredsPath(d.name)
 	l := d.account(t, path, nil).login(t, d.flags(path, quick...)...).env("LIVE_DB="+d.pg.Address, "LIVE_SLOW=4s").live()
 	for i := range 2 {
