@@ -60,7 +60,6 @@ func (t *tokenLife) live(l life, renewal bool, now time.Time, random float64) {
 	}
 	t.ends = now.Add(l.ttl)
 	t.due = now.Add(prolong(l.ttl, random))
-	defer func() { t.next = t.due }()
 	switch {
 	case !l.renewable:
 		t.duty = tokenLogin
@@ -69,6 +68,7 @@ func (t *tokenLife) live(l life, renewal bool, now time.Time, random float64) {
 	default:
 		t.duty = tokenRenew
 	}
+	t.next = t.due
 }
 
 // failed decides when to try again what is due.

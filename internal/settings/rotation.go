@@ -157,9 +157,8 @@ func (r *Revoke) Set(v string) error {
 }
 func (r *Revoke) String() string { return string(*r) }
 
-// ReactionTo is what a change of one of several references does: the strongest
-// of what they ask for. Of equals the first counts, except for signals, which
-// are all sent.
+// ReactionTo is what a change of one reference does: what the reference itself
+// asks for, else what --on-change says.
 func (s *Settings) ReactionTo(r ref.Ref) (Reaction, error) {
 	if r.OnChange == "" {
 		return s.OnChange, nil
