@@ -38,12 +38,13 @@ var exampleRoots = []string{"/app/", "/run/secrets/"}
 type kind string
 
 const (
-	inShell   kind = "sh"         // by sh, in front of the stand-ins
-	asEnv     kind = "env"        // NAME=VALUE lines, or a pod's env, as the environment of a run
-	asImage   kind = "dockerfile" // built and run by a container engine
-	asTargets kind = "make"       // only looked up: they run this test, or much more
-	asPolicy  kind = "hcl"        // accepted by Vault as a policy
-	asGrammar kind = "grammar"    // not to be run
+	inShell    kind = "sh"         // by sh, in front of the stand-ins
+	asEnv      kind = "env"        // NAME=VALUE lines, or a pod's env, as the environment of a run
+	asVaultEnv kind = "vault-env"  // the same, of variables that say all there is to say
+	asImage    kind = "dockerfile" // built and run by a container engine
+	asTargets  kind = "make"       // only looked up: they run this test, or much more
+	asPolicy   kind = "hcl"        // accepted by Vault as a policy
+	asGrammar  kind = "grammar"    // not to be run
 )
 
 // example is what is known of one block.
@@ -79,11 +80,17 @@ var examples = []example{
 		args: []string{"-g", "daemon off;"}, reads: "/run/secrets/tls.key", has: "-----BEGIN KEY-----\n"},
 	{file: "README.md", first: "[vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]", kind: asGrammar},
 
+	{file: "docs/design.md", first: "cmd/vaultexec        wires: settings, roles, exit code; the only place with os.Exit", kind: asGrammar},
+	{file: "docs/design.md", first: "settings -> references -> fetch -> secrets -> plan -> command -> supervisor", kind: asGrammar},
+
 	{file: "docs/references.md", first: "DB_PASSWORD='vault:internal/database/config#password'", kind: asEnv, pod: true,
 		env: map[string]string{"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db:5432/app"}},
 
 	{file: "docs/references.md", first: `TLS_CERT='>>vault:pki/issue/web#certificate#{"common_name": "web.example"}'`, kind: asEnv, pod: true,
 		parts: map[string]string{"TLS_CERT": "-----BEGIN CERTIFICATE-----", "TLS_KEY": " PRIVATE KEY-----"}},
+
+	{file: "docs/coming-from-vault-env.md", first: "env:", kind: asVaultEnv, env: map[string]string{"DB_USERNAME": "db-readonly-username",
+		"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db/app"}},
 
 	{file: "docs/rotation.md", first: "vaultexec --role app --secret internal/database/config --on-change restart -- app", kind: inShell, pod: true, env: wholeConfig},
 	{file: "docs/rotation.md", first: `path "sys/leases/revoke" { capabilities = ["update"] }`, kind: asPolicy},

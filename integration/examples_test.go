@@ -79,8 +79,14 @@ func helpBlocks(t *testing.T) []block {
 // TestExamples runs everything that the documentation shows, as it is there.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	blocks := slices.Concat(markdownBlocks(t, "README.md"), markdownBlocks(t, "docs/references.md"),
-		markdownBlocks(t, "docs/rotation.md"), helpBlocks(t))
+	blocks := slices.Concat(markdownBlocks(t, "README.md"), helpBlocks(t))
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	for _, page := range pages {
+		blocks = append(blocks, markdownBlocks(t, "docs/"+filepath.Base(page))...)
+	}
 	s := newExampleStage(t)
 	known := make(map[string]bool)
 	for _, b := range blocks {
@@ -158,6 +164,8 @@ func (s *exampleStage) run(t *testing.T, b block, x example) {
 		s.runImage(t, b.text)
 	case inShell:
 		s.runShell(t, b.text, x)
+	case asVaultEnv:
+		s.runShell(t, assignments(b.text)+"vaultexec -- app\n", x)
 	case asEnv:
 		s.runShell(t, assignments(b.text)+"vaultexec -- app\n", x, "VAULTEXEC_ROLE="+exampleRole)
 	default:
@@ -179,7 +187,9 @@ func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...
 		verb = "cat " + root + x.reads + " " + copied
 	}
 	s.standIns(t, c, root, verb)
-	if x.pod {
+	if x.kind == asVaultEnv {
+		c.env("VAULT_JWT_FILE=" + s.account.jwtFile(t, "vault"))
+	} else if x.pod {
 		c.env("VAULTEXEC_JWT_PATH=" + s.account.jwtFile(t, "vault"))
 	} else {
 		c.homeFile(".vault-token", newToken(t, s.vault, s.policies...))

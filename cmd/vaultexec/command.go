@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,8 @@ var version = "dev"
 type invocation struct {
 	settings *settings.Settings
 	command  []string // behind the two dashes
+	environ  []string
+	notes    []settings.Note // on what was set for another tool
 }
 
 // parse reads the command line and the VAULTEXEC_* variables. It returns nil
@@ -25,7 +29,7 @@ type invocation struct {
 // has printed. With an error it returns the invocation too, as far as it was
 // understood: it may say where the error is to be written.
 func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
-	inv := &invocation{settings: settings.Default()}
+	inv := &invocation{settings: settings.Default(), environ: environ}
 	groups := inv.settings.Groups()
 	flags := pflag.NewFlagSet("vaultexec", pflag.ContinueOnError)
 	for _, g := range groups {
@@ -94,7 +98,22 @@ func (inv *invocation) accept(cmd *cobra.Command, words []string, environErr err
 	if environErr != nil {
 		return environErr
 	}
+	var err error
+	if inv.notes, err = inv.settings.AdoptVaultEnv(inv.environ); err != nil {
+		return err
+	}
 	return inv.settings.Check()
+}
+
+// tell logs what became of the settings of other tools.
+func (inv *invocation) tell(log *slog.Logger) {
+	for _, n := range inv.notes {
+		level := slog.LevelDebug
+		if n.Warning {
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, n.Text)
+	}
 }
 
 // noWords refuses what follows a verb that takes nothing.

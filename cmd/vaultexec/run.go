@@ -57,11 +57,13 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 	prep := &preparation{settings: s, argv: inv.command, planner: planner, log: report.log}
 	switch {
 	case !s.Supervise(len(planner.Refs()) > 0):
+		inv.tell(report.log)
 		return become(stops, prep)
 	case link == nil && needsInit(s):
 		program := supervise.Program{Args: args, Env: environ, Secret: isCredential}
 		return beInit(stops, options, program, planner)
 	}
+	inv.tell(report.log)
 	outcome := superviseChild(stops, prep, options)
 	if outcome.Ran && slices.Contains(s.RemapExit.Items, outcome.Code) {
 		return supervise.Outcome{Code: int(exitOK)}

@@ -15,7 +15,12 @@ import (
 // the others or the settings.
 
 func sources(s *settings.Settings, environ []string) env.Sources {
+	vaultEnv := s.VaultEnv()
 	return env.Sources{
+		TransitMount:  vaultEnv.TransitMount,
+		TransitKey:    vaultEnv.TransitKey,
+		IgnoreMissing: vaultEnv.IgnoreMissing,
+
 		Inherited:  environ,
 		Secrets:    s.Secret.Items,
 		Variables:  s.Env.Items,

@@ -48,7 +48,7 @@ func readInherited(s *Sources, rep *report) inherited {
 			continue
 		}
 		if !strings.HasPrefix(name, "VAULTEXEC_") {
-			segments, err := ref.ParseValue(value)
+			segments, err := s.references(value)
 			if err != nil {
 				rep.addf(ClassConfig, "variable %s: %v", name, err)
 				continue
@@ -64,6 +64,21 @@ func readInherited(s *Sources, rep *report) inherited {
 	}
 	slices.SortFunc(in.references, func(a, b reference) int { return strings.Compare(a.name, b.name) })
 	return in
+}
+
+// references finds the references in an inherited value.
+func (s *Sources) references(value string) ([]ref.Segment, error) {
+	if s.TransitKey != "" && ref.Ciphertext(value) {
+		r, err := ref.Decrypt(s.TransitMount, s.TransitKey, value)
+		return []ref.Segment{{Ref: &r}}, err
+	}
+	segments, err := ref.ParseValue(value)
+	for i := range segments {
+		if r := segments[i].Ref; r != nil && r.Default == nil && s.IgnoreMissing {
+			r.Optional = true
+		}
+	}
+	return segments, err
 }
 
 func (s *Sources) inherits(name string) bool {

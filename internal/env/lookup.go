@@ -1,6 +1,7 @@
 package env
 
 import (
+	"encoding/base64"
 	"maps"
 	"slices"
 	"strings"
@@ -22,13 +23,29 @@ func (l lookup) value(place string, r ref.Ref) (_ secret.Value, ok bool) {
 	v := l.secrets[r.Source][r.Key]
 	switch {
 	case !v.IsNull():
-		return v, true
+		return l.decode(place, r, v)
 	case r.Default != nil:
 		return secret.Of(*r.Default), true
 	case !r.Optional:
 		l.report.addf(ClassMissing, "%s: %s is missing: correct it, or add optional or default= to the reference", place, r)
 	}
 	return secret.Value{}, false
+}
+
+// decode undoes what a reference says the value is encoded in. What does not
+// decode is not repeated: it is a secret all the same.
+func (l lookup) decode(place string, r ref.Ref, v secret.Value) (_ secret.Value, ok bool) {
+	if r.Decode == "" {
+		return v, true
+	}
+	// White space is how base64 is often wrapped; padding is often left out.
+	packed := strings.TrimRight(strings.Join(strings.Fields(v.Text()), ""), "=")
+	decoded, err := base64.RawStdEncoding.DecodeString(packed)
+	if err != nil {
+		l.report.addf(ClassNotRepresentable, "%s: %s is not base64, as decode= says: correct it, or remove decode=", place, r)
+		return secret.Value{}, false
+	}
+	return secret.Of(string(decoded)), true
 }
 
 // fields are those that a reference takes of a secret, null ones included: all,

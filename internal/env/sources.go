@@ -54,6 +54,11 @@ type Sources struct {
 	Case       ref.Case // of names from whole secrets that do not say it themselves
 	Prefix     string   // likewise
 
+	// What vault-env would make of inherited variables.
+	TransitMount  string // of the transit engine
+	TransitKey    string // decrypts values that it encrypted; empty: they are left as they are
+	IgnoreMissing bool   // of a missing secret there is no variable
+
 	// What becomes of inherited variables: globs of their names.
 	Pristine bool     // inherit no literal one
 	Keep     []string // but these; only with Pristine

@@ -34,6 +34,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"vaultexec/internal/ref"
 )
 
 // Auth is a way to log in.
@@ -143,7 +145,7 @@ func New(cfg Config) (*Client, error) {
 		role:           cfg.Role,
 		mount:          cfg.authMount(),
 		jwtPath:        cmp.Or(cfg.JWTPath, defaultJWTPath),
-		envToken:       strings.TrimSpace(client.Token()),
+		envToken:       strings.TrimPrefix(strings.TrimSpace(client.Token()), ref.Login), // that is no token, it asks for one
 		agent:          vault.AgentAddress != "",
 		requestTimeout: timeout,
 		slots:          make(chan struct{}, concurrency),

@@ -34,9 +34,16 @@ func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 			snapshot[t.Source] = t.read.fields
 		}
 	}
+	if b.login {
+		fields, err := b.c.ownToken()
+		if err != nil {
+			return nil, err
+		}
+		snapshot[ref.Source{Login: true}] = fields
+	}
 	var found []located
 	for _, r := range refs {
-		if t := byTarget[r.Source]; t.answered() {
+		if t := byTarget[r.Source]; t != nil && t.answered() {
 			found = append(found, t.findings(r)...)
 		}
 	}

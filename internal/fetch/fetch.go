@@ -48,6 +48,7 @@ type batch struct {
 	wg      sync.WaitGroup
 	targets []*target
 	insists map[ref.Source]bool // some reference excuses nothing
+	login   bool                // the token itself is asked for
 
 	mu       sync.Mutex
 	reads    map[location]*read
@@ -94,6 +95,10 @@ func newBatch(ctx context.Context, c *Client, refs []ref.Ref) *batch {
 			continue
 		}
 		seen[r.Source] = true
+		if r.Login {
+			b.login = true
+			continue
+		}
 		namespace := c.namespace
 		if r.Namespace != "" {
 			namespace = r.Namespace

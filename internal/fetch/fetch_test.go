@@ -133,7 +133,11 @@ func parse(t *testing.T, texts ...string) []ref.Ref {
 	t.Helper()
 	var refs []ref.Ref
 	for _, text := range texts {
-		r, err := ref.Parse(text, ref.Secret)
+		use := ref.Secret
+		if text == ref.Login {
+			use = ref.File
+		}
+		r, err := ref.Parse(text, use)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}

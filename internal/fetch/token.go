@@ -13,6 +13,9 @@ import (
 
 	"github.com/hashicorp/vault/api/cliconfig"
 	"github.com/hashicorp/vault/api/tokenhelper"
+
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
 )
 
 // findToken takes the token of VAULT_TOKEN, else of the token helper, as the
@@ -38,6 +41,15 @@ func (c *Client) findToken(ctx context.Context) error {
 		return configError("there is no token: set --role to log in with the pod's service account, or VAULT_TOKEN, or run vault login")
 	}
 	return nil
+}
+
+// ownToken is what the reference vault:login stands for.
+func (c *Client) ownToken() (secret.Fields, error) {
+	token := c.api.Token()
+	if token == "" {
+		return nil, configError("vault:login: there is no token to hand on, the agent of VAULT_AGENT_ADDR adds its own to each request: log in with --role, or set VAULT_TOKEN")
+	}
+	return secret.Fields{ref.TokenKey: secret.Of(token)}, nil
 }
 
 // helperToken asks the token helper: ~/.vault-token, or the program that

@@ -267,6 +267,20 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 		t.duty, t.due = tokenLookup, now
 	}
 	w.leaveOldToken(dead, ended, now)
+	w.handOnToken(ended, now)
+}
+
+// handOnToken tells of a new token where the command has it too. The old one
+// lives on until its end, or until vaultexec's.
+func (w *Watcher) handOnToken(ended, now time.Time) {
+	if !w.login {
+		return
+	}
+	w.generation++
+	if !ended.IsZero() {
+		w.former = append(w.former, held{ends: ended, until: w.generation})
+	}
+	w.publish(now)
 }
 
 // leaveOldToken replaces the leases that end with an older token, all together:

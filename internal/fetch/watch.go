@@ -35,6 +35,7 @@ type Watcher struct {
 	entries []*entry
 	sources map[ref.Source]*entry
 	token   tokenLife
+	login   bool // the token itself is among the secrets
 	notices notices
 	limiter *rate.Limiter
 	pause   time.Time // until then Vault wants to be left alone
@@ -84,6 +85,7 @@ func (c *Client) Watch(ctx context.Context, refs []ref.Ref, refresh time.Duratio
 	}
 	w := &Watcher{
 		c:          c,
+		login:      b.login,
 		sources:    make(map[ref.Source]*entry),
 		notices:    notices{log: c.log, open: make(map[string]*notice)},
 		formerEnds: make(map[int]time.Time),
@@ -380,6 +382,13 @@ func (w *Watcher) publish(now time.Time) {
 		if e.fields != nil {
 			u.Secrets[s] = e.fields
 		}
+	}
+	if w.login {
+		fields, err := w.c.ownToken()
+		if err != nil {
+			panic("BUG: the token is gone: " + err.Error())
+		}
+		u.Secrets[ref.Source{Login: true}] = fields
 	}
 	for _, h := range w.former {
 		u.Expires = first(u.Expires, h.ends)

@@ -397,6 +397,17 @@ func TestP2WatchTokenRevoked(t *testing.T) {
 	})
 }
 
+// A command that has the token of the login gets the next one, too.
+func TestP8WatchTokenOfTheLogin(t *testing.T) {
+	watch(t, true, nothingMore, []string{"vault:login", "kv/app"}, func(w *watching) {
+		w.vault.Revoke(roleToken)
+		u := w.within(2 * time.Minute)
+		if got := u.Secrets[ref.Source{Login: true}][ref.TokenKey].Text(); got != roleToken+"-2" {
+			t.Errorf("the token is %q", got)
+		}
+	})
+}
+
 // A policy that is missing is no dead token: it is reported, without logins,
 // and once it is given back everything goes on.
 func TestP2WatchPolicyRemoved(t *testing.T) {

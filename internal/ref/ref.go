@@ -2,9 +2,11 @@
 //
 //	[vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]
 //	>>[vault:]PATH[?PARAM=VALUE&...][#KEY][#{JSON}]
+//	vault:login[?PARAM=VALUE&...]
 //
 // The second form writes the JSON object, {} where there is none, and takes the
-// answer: certificates of pki and whatever else an engine makes on demand.
+// answer: certificates of pki and whatever else an engine makes on demand. The
+// third is the token of vaultexec's own login.
 //
 // PATH is what a user of the vault command would type. A character that the
 // grammar uses itself is written as in a URL: %23 for #, %3F for ?, %26 for &,
@@ -33,10 +35,17 @@ type Source struct {
 	Path      string // as the user typed it, without slashes at its ends
 	Version   int    // of KV v2; 0 means the newest
 	Body      string // JSON object to write (>>PATH#KEY#{...}); empty: it is read
+	Login     bool   // the token of the login, in the field TokenKey, in place of all that
 }
+
+// TokenKey is the one field of what vault:login names.
+const TokenKey = "token"
 
 // String is how messages name a source.
 func (s Source) String() string {
+	if s.Login {
+		return Login
+	}
 	return Escape(s.Path) + s.where()
 }
 
@@ -62,6 +71,7 @@ type Ref struct {
 	Key      string  // field of the secret; empty means all of them
 	Optional bool    // a missing secret or key is no error
 	Default  *string // value to use where the secret or key is missing
+	Decode   string  // base64: the value is decoded before it is used
 
 	Refresh  *time.Duration // how often it is read again, 0: never; nil means as the settings say
 	OnChange string         // what a change does, as --on-change has it; empty means as the settings say
@@ -80,7 +90,7 @@ type Ref struct {
 
 // String names the reference in messages, by path and key.
 func (r Ref) String() string {
-	if r.Key == "" {
+	if r.Key == "" || r.Login {
 		return r.Source.String()
 	}
 	return Escape(r.Path) + "#" + Escape(r.Key) + r.where()
@@ -122,6 +132,13 @@ var params = []param{
 		return nil
 	}},
 	{"default", []Use{Variable, Secret, File}, onlyWithKey, func(r *Ref, v string) error { r.Default = &v; return nil }},
+	{"decode", []Use{Variable, File}, onlyWithKey, func(r *Ref, v string) error {
+		r.Decode = v
+		if v != "base64" {
+			return fmt.Errorf("is base64, not %q", v)
+		}
+		return nil
+	}},
 	{"namespace", []Use{Variable, Secret, File}, either, (*Ref).setNamespace},
 	{"prefix", []Use{Secret, File}, either, func(r *Ref, v string) error { r.Prefix = &v; return nil }},
 	{"case", []Use{Secret, File}, either, func(r *Ref, v string) error {
@@ -145,6 +162,9 @@ var params = []param{
 // repeat a parameter's value that could be a secret.
 func Parse(text string, use Use) (Ref, error) {
 	var r Ref
+	if own, query, hasQuery := strings.Cut(text, "?"); own == Login {
+		return parseLogin(query, hasQuery, use)
+	}
 	text, write := strings.CutPrefix(text, ">>")
 	text = strings.TrimPrefix(text, "vault:")
 	if write {
@@ -178,6 +198,24 @@ func Parse(text string, use Use) (Ref, error) {
 	return r, nil
 }
 
+// Login is the reference to the token of the login, as vault-env has it.
+const Login = "vault:login"
+
+func parseLogin(query string, hasQuery bool, use Use) (Ref, error) {
+	r := Ref{Source: Source{Login: true}, Key: TokenKey}
+	if use == Secret {
+		return r, errors.New("the token of the login is one value: give it a name with --env NAME=vault:login, or a file with --file DEST=vault:login")
+	}
+	if !hasQuery {
+		return r, nil
+	}
+	err := r.setParams(query, use)
+	if err == nil && r.Source != (Source{Login: true}) {
+		err = errors.New("the token of the login has neither a version nor a namespace")
+	}
+	return r, err
+}
+
 // cutBody takes the JSON object off the end of a write. Its errors do not repeat
 // it. Two ways to write the same object are one body.
 func cutBody(text string) (rest, body string, err error) {
@@ -191,11 +229,16 @@ func cutBody(text string) (rest, body string, err error) {
 	if err := dec.Decode(&fields); err != nil || dec.More() {
 		return "", "", errors.New("what is to be written is not one JSON object, as in >>PATH#KEY#{\"name\": \"value\"}")
 	}
-	canonical, err := json.Marshal(fields)
+	return rest, string(mustMarshal(fields)), nil
+}
+
+// mustMarshal writes what was read as JSON before, or is text.
+func mustMarshal(v any) []byte {
+	text, err := json.Marshal(v)
 	if err != nil {
-		return "", "", errors.New("what is to be written is not one JSON object")
+		panic("BUG: JSON that cannot be written: " + err.Error())
 	}
-	return rest, string(canonical), nil
+	return text
 }
 
 func (r *Ref) setPath(escaped string) error {

@@ -20,10 +20,23 @@ type Segment struct {
 //	>>vault:PATH#KEY[#{JSON}]              the same, of the answer to a write
 //	postgres://app:${vault:PATH#KEY}@db    inline, any number of them, written ones too
 //
+//	vault:login                            the token of vaultexec's own login
+//	ref+vault://PATH[?PARAM=VALUE&...]#/KEY   the form of vals
+//
 // It returns nil for a value without any. A text that merely looks similar
 // (vault:8200, an image name, vault:v1:... of the transit engine) has no #KEY
 // and is left alone.
 func ParseValue(value string) ([]Segment, error) {
+	if rest, ok := strings.CutPrefix(value, valsScheme); ok {
+		r, err := parseVals(rest)
+		if err != nil {
+			return nil, err
+		}
+		return []Segment{{Ref: &r}}, nil
+	}
+	if value == Login {
+		return []Segment{{Ref: &Ref{Source: Source{Login: true}, Key: TokenKey}}}, nil
+	}
 	if strings.HasPrefix(value, "vault:") || strings.HasPrefix(value, ">>vault:") {
 		if !strings.Contains(value, "#") {
 			return nil, nil

@@ -33,6 +33,9 @@ func (s *Settings) Check() error {
 // authMethods are the values of --auth.
 var authMethods = []string{"kubernetes", "token"}
 
+// loginSettings are those that say how to log in.
+var loginSettings = []string{"auth", "role", "auth-mount", "jwt-path"}
+
 func (s *Settings) checkLogin(bad func(string, ...any)) {
 	if s.Auth != "" {
 		if err := choose(s.Auth, authMethods...); err != nil {

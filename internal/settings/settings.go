@@ -68,7 +68,8 @@ type Settings struct {
 
 	Listen string `split_words:"true"`
 
-	origins map[string]string // flag's name -> where its value was set
+	vaultEnv VaultEnv
+	origins  map[string]string // flag's name -> where its value was set
 }
 
 // Mode is how the command is run.

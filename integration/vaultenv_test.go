@@ -1,0 +1,90 @@
+//go:build linux
+
+package integration
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+)
+
+// transitKey makes a transit engine with a key, and gives what it makes of a
+// value.
+func transitKey(t *testing.T, plain string) (mount, ciphertext string) {
+	t.Helper()
+	client, mount := sharedVault(t).Client(), unique("transit")
+	mustDo(t, client.Sys().MountWithContext(t.Context(), mount, &api.MountInput{Type: "transit"}))
+	_, err := client.Logical().WriteWithContext(t.Context(), mount+"/keys/app", nil)
+	mustDo(t, err)
+	s, err := client.Logical().WriteWithContext(t.Context(), mount+"/encrypt/app", fields{"plaintext": base64.StdEncoding.EncodeToString([]byte(plain))})
+	mustDo(t, err)
+	return mount, s.Data["ciphertext"].(string)
+}
+
+// A container that vault-env was in front of, with its variables as the webhook
+// sets them, gets the same from vaultexec: nothing of it is written anew.
+func TestP1EnvironmentOfVaultEnv(t *testing.T) {
+	t.Parallel()
+	kv := kvMount(t, 2)
+	password, plain := canary(t, "password"), canary(t, "plain text")
+	kv.put(t, "app", fields{"password": password})
+	kv.put(t, "all", fields{"USER": "old"})
+	kv.put(t, "all", fields{"USER": "new"})
+	mount, ciphertext := transitKey(t, plain)
+	decrypt := unique("decrypt")
+	mustDo(t, sharedVault(t).Policy(t.Context(), decrypt, "update", mount+"/decrypt/app"))
+	a := newAccount(t, kv.policy(t, "app", "all", "none"), decrypt)
+	webhook := []string{
+		"VAULT_ROLE=" + a.role, "VAULT_PATH=" + loginMount(t), "VAULT_AUTH_METHOD=jwt",
+		"VAULT_JWT_FILE=" + a.jwtFile(t, "vault"), "VAULT_TOKEN=vault:login",
+		"VAULT_IGNORE_MISSING_SECRETS=true", "VAULT_ENV_PASSTHROUGH=VAULT_ROLE", "VAULT_JSON_LOG=false", "VAULT_CLIENT_TIMEOUT=10s",
+		"VAULT_ENV_FROM_PATH=" + kv.data("all") + "#1", "VAULT_TRANSIT_KEY_ID=app", "VAULT_TRANSIT_PATH=" + mount, "VAULT_TRANSIT_BATCH_SIZE=25",
+		"PASSWORD=vault:" + kv.data("app") + "#password",
+		"URL=postgres://app:${vault:" + kv.data("app") + "#password}@db",
+		"SECRET=" + ciphertext,
+		"GONE=vault:" + kv.data("none") + "#password",
+		"NOTE=see default:vault:xx # comment",
+	}
+	for name, daemon := range map[string]string{"exec": "false", "daemon": "true"} {
+		t.Run(name, func(t *testing.T) {
+			res := vaultexec(t).vault(sharedVault(t).Address).env(webhook...).env("VAULT_ENV_DAEMON=" + daemon).run()
+			res.exited(0)
+			res.childHas("PASSWORD", password)
+			res.childHas("URL", "postgres://app:"+password+"@db")
+			res.childHas("SECRET", plain)
+			res.childHas("USER", "old")
+			res.childHas("VAULT_ROLE", a.role)
+			res.childHas("VAULT_ADDR", sharedVault(t).Address)
+			res.childHas("NOTE", "see default:vault:xx # comment")
+			res.childLacks("GONE", "VAULT_TRANSIT_KEY_ID", "VAULT_JWT_FILE", "VAULT_ENV_FROM_PATH")
+			res.says("VAULT_ROLE is read as --role", "VAULT_ENV_FROM_PATH is read as vault-env reads it")
+		})
+	}
+}
+
+// The token that the command is given is a living one of the login, and a file
+// of it follows the next login without a word to the command.
+func TestP8TokenOfTheLogin(t *testing.T) {
+	t.Parallel()
+	c := newTokenCase(t, fields{"token_ttl": "4s", "token_max_ttl": "8s"})
+	file := filepath.Join(t.TempDir(), "token")
+	l := c.live(t, "--file", file+"=vault:login?on_change=none")
+	readToken := func() string {
+		text, err := os.ReadFile(file)
+		mustDo(t, err)
+		return string(text)
+	}
+	before := readToken()
+	waitUntil(t, "another token in the file", func() bool { return readToken() != before })
+	client, err := c.kv.vault.Client().Clone()
+	mustDo(t, err)
+	client.SetToken(readToken())
+	if _, err := client.Auth().Token().LookupSelfWithContext(t.Context()); err != nil {
+		t.Errorf("the token in the file is no good: %v", err)
+	}
+	l.stop()
+	l.order(1)
+}

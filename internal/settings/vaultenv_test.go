@@ -1,0 +1,111 @@
+package settings
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// adopt reads settings as main does, with those of vault-env last.
+func adopt(t *testing.T, environ map[string]string, args ...string) (*Settings, []Note, error) {
+	t.Helper()
+	s := Default()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	for _, g := range s.Groups() {
+		flags.AddFlagSet(g.Flags)
+	}
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(environ)) {
+		t.Setenv(name, environ[name])
+		list = append(list, name+"="+environ[name])
+	}
+	if err := s.ReadEnvironment(list, flags); err != nil {
+		t.Fatal(err)
+	}
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	s.NoteFlags(flags)
+	notes, err := s.AdoptVaultEnv(list)
+	if err == nil {
+		err = s.Check()
+	}
+	return s, notes, err
+}
+
+func TestAdoptVaultEnv(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		environ map[string]string
+		args    string
+		want    func(*Settings) any
+		value   any
+	}{
+		{"role", map[string]string{"VAULT_ROLE": "app"}, "", func(s *Settings) any { return []string{s.Role, s.Origin("role"), s.AuthMount} }, []string{"app", "VAULT_ROLE", ""}},
+		{"mount and file", map[string]string{"VAULT_ROLE": "app", "VAULT_PATH": "k8s/blue", "VAULT_JWT_FILE": "/a", "KUBERNETES_SERVICE_ACCOUNT_TOKEN": "/b"}, "",
+			func(s *Settings) any { return []string{s.AuthMount, s.JWTPath} }, []string{"k8s/blue", "/b"}},
+		{"its default role", map[string]string{"VAULT_AUTH_METHOD": "jwt"}, "", func(s *Settings) any { return s.Role }, "default"},
+		{"a token that is there", map[string]string{"VAULT_ROLE": "app", "VAULT_TOKEN": "hvs.x"}, "", func(s *Settings) any { return s.Role }, ""},
+		{"the token of the login", map[string]string{"VAULT_ROLE": "app", "VAULT_TOKEN": "vault:login"}, "",
+			func(s *Settings) any { return []any{s.Role, slices.Contains(s.Pass.Items, "VAULT_ADDR")} }, []any{"app", true}},
+		{"our own words", map[string]string{"VAULT_ROLE": "app", "VAULT_PATH": "k8s"}, "--role mine", func(s *Settings) any { return []string{s.Role, s.AuthMount} }, []string{"mine", ""}},
+		{"a stray path", map[string]string{"VAULT_PATH": "/usr/bin/vault"}, "", func(s *Settings) any { return s.AuthMount }, ""},
+		{"daemon", map[string]string{"VAULT_ENV_DAEMON": "true"}, "", func(s *Settings) any { return s.Mode }, ModeSupervise},
+		{"no daemon", map[string]string{"SECRET_INIT_DAEMON": "false"}, "", func(s *Settings) any { return s.Mode }, ModeAuto},
+		{"daemon, against a flag", map[string]string{"VAULT_ENV_DAEMON": "true"}, "--mode exec", func(s *Settings) any { return s.Mode }, ModeExec},
+		{"revoke", map[string]string{"VAULT_REVOKE_TOKEN": "1"}, "", func(s *Settings) any { return s.Revoke }, RevokeAlways},
+		{"log", map[string]string{"VAULT_LOG_LEVEL": "warning", "VAULT_JSON_LOG": "true"}, "",
+			func(s *Settings) any { return []string{s.LogLevel.String(), string(s.LogFormat)} }, []string{"warn", "json"}},
+		{"passthrough", map[string]string{"VAULT_ENV_PASSTHROUGH": "VAULT_ADDR, HOME,VAULT_CACERT"}, "--pass VAULT_X",
+			func(s *Settings) any { return s.Pass.Items }, []string{"VAULT_X", "VAULT_ADDR", "VAULT_CACERT"}},
+		{"from path", map[string]string{"VAULT_ENV_FROM_PATH": "kv/data/a#3, kv/b"}, "--secret kv/own",
+			func(s *Settings) any {
+				return []any{s.Secret.Items[0].Path, s.Secret.Items[1].Path, s.Secret.Items[1].Version, s.Secret.Items[2].Path, s.Secret.Items[2].Optional}
+			}, []any{"kv/own", "kv/data/a", 3, "kv/b", false}},
+		{"from path, which may be missing", map[string]string{"VAULT_FROM_PATH": "kv/a", "VAULT_IGNORE_MISSING_SECRETS": "true"}, "",
+			func(s *Settings) any { return []bool{s.Secret.Items[0].Optional, s.VaultEnv().IgnoreMissing} }, []bool{true, true}},
+		{"transit", map[string]string{"VAULT_TRANSIT_KEY_ID": "k"}, "", func(s *Settings) any { return s.VaultEnv() }, VaultEnv{TransitMount: "transit", TransitKey: "k"}},
+		{"empty is not set", map[string]string{"VAULT_ROLE": "", "VAULT_ENV_DAEMON": ""}, "", func(s *Settings) any { return s.Role }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _, err := adopt(t, tt.environ, strings.Fields(tt.args)...)
+			if err != nil || !reflect.DeepEqual(tt.want(s), tt.value) {
+				t.Errorf("%v, %v, want %v", tt.want(s), err, tt.value)
+			}
+		})
+	}
+}
+
+func TestAdoptVaultEnvErrors(t *testing.T) {
+	for variable, tt := range map[string]struct{ value, want string }{
+		"VAULT_AUTH_METHOD":   {"aws-iam", "VAULT_AUTH_METHOD: aws-iam is not supported"},
+		"VAULT_ENV_DAEMON":    {"yes", "VAULT_ENV_DAEMON: is either true or false"},
+		"VAULT_ENV_FROM_PATH": {"kv/a#x", `VAULT_ENV_FROM_PATH: "kv/a#x": parameter version is a number`},
+		"VAULT_FROM_PATH":     {"kv/a,,kv/b", "VAULT_FROM_PATH: is a list of PATH[#VERSION]"},
+		"VAULT_LOG_LEVEL":     {"loud", `VAULT_LOG_LEVEL: "loud" is not one of`},
+	} {
+		t.Run(variable, func(t *testing.T) {
+			_, _, err := adopt(t, map[string]string{variable: tt.value})
+			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("%v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// Each is said once, what has no effect as a warning.
+func TestAdoptVaultEnvNotes(t *testing.T) {
+	_, notes, err := adopt(t, map[string]string{"VAULT_ROLE": "app", "VAULT_ENV_DELAY": "5s", "VAULT_TRANSIT_KEY_ID": "k"})
+	want := []Note{
+		{"VAULT_ENV_DELAY has no effect: there is nothing to wait for: the command starts when its secrets are there", true},
+		{"VAULT_ROLE is read as --role", false},
+		{"VAULT_TRANSIT_KEY_ID is read as vault-env reads it", false},
+	}
+	if err != nil || !slices.Equal(notes, want) {
+		t.Errorf("%v, %v, want %v", notes, err, want)
+	}
+}
