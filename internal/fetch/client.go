@@ -24,7 +24,6 @@ package fetch
 
 import (
 	"cmp"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -38,18 +37,7 @@ import (
 	"vaultexec/internal/ref"
 )
 
-// Auth is a way to log in.
-type Auth string
-
 const (
-	AuthDefault    Auth = ""           // kubernetes where a role is given, else token
-	AuthKubernetes Auth = "kubernetes" // the pod's service account token
-	AuthToken      Auth = "token"      // VAULT_TOKEN, else the token helper (vault login)
-)
-
-const (
-	defaultAuthMount      = "kubernetes"
-	defaultJWTPath        = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 	defaultRequestTimeout = 10 * time.Second
 	defaultConcurrency    = 16
 )
@@ -77,9 +65,8 @@ type Client struct {
 	namespace string // of the login and of references that name none
 
 	auth     Auth
-	role     string
+	method   method
 	mount    string // of the login, without auth/ and slashes at its ends
-	jwtPath  string
 	envToken string // VAULT_TOKEN
 	agent    bool   // VAULT_AGENT_ADDR is set: an agent that may add its own token
 
@@ -142,15 +129,14 @@ func New(cfg Config) (*Client, error) {
 		address:        displayAddress(vault),
 		namespace:      strings.Trim(cmp.Or(cfg.Namespace, client.Namespace()), "/"),
 		auth:           cfg.auth(),
-		role:           cfg.Role,
 		mount:          cfg.authMount(),
-		jwtPath:        cmp.Or(cfg.JWTPath, defaultJWTPath),
 		envToken:       strings.TrimPrefix(strings.TrimSpace(client.Token()), ref.Login), // that is no token, it asks for one
 		agent:          vault.AgentAddress != "",
 		requestTimeout: timeout,
 		slots:          make(chan struct{}, concurrency),
 		log:            cfg.Log,
 	}
+	c.method = kinds[c.auth].make(c, cfg)
 	client.ClearToken() // Login decides which token is used
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -160,35 +146,12 @@ func New(cfg Config) (*Client, error) {
 
 func (cfg Config) check() error {
 	switch {
-	case cfg.Auth != AuthDefault && cfg.Auth != AuthKubernetes && cfg.Auth != AuthToken:
-		return configError(fmt.Sprintf("auth %q is unknown: there are %s and %s", cfg.Auth, AuthKubernetes, AuthToken))
-	case cfg.Auth == AuthKubernetes && cfg.Role == "":
-		return configError("auth kubernetes needs a role: set --role to the role's name in Vault")
-	case cfg.auth() == AuthKubernetes && cfg.authMount() == "":
-		return configError(fmt.Sprintf("auth mount %q has no name in it: write it as kubernetes or auth/kubernetes", cfg.AuthMount))
 	case cfg.RequestTimeout < 0:
 		return configError("the request timeout is negative")
 	case cfg.Concurrency < 0:
 		return configError("the concurrency is negative: at least one request at a time is needed")
 	}
-	return nil
-}
-
-// auth decides how to log in. An explicit way or a role wins over whatever
-// token is lying about.
-func (cfg Config) auth() Auth {
-	switch {
-	case cfg.Auth != AuthDefault:
-		return cfg.Auth
-	case cfg.Role != "":
-		return AuthKubernetes
-	}
-	return AuthToken
-}
-
-func (cfg Config) authMount() string {
-	mount := strings.Trim(cmp.Or(cfg.AuthMount, defaultAuthMount), "/")
-	return strings.Trim(strings.TrimPrefix(mount+"/", "auth/"), "/")
+	return cfg.checkLogin()
 }
 
 // keepSecret makes sure that the token or JWT is in no message from now on.

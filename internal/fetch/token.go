@@ -18,18 +18,24 @@ import (
 	"vaultexec/internal/secret"
 )
 
-// findToken takes the token of VAULT_TOKEN, else of the token helper, as the
-// vault command does. An agent may have one of its own (auto-auth), so there
-// none is needed.
-func (c *Client) findToken(ctx context.Context) error {
-	token, identity := c.envToken, "the token of VAULT_TOKEN"
-	if token == "" {
-		var err error
-		if token, err = helperToken(ctx); err != nil {
-			return err
-		}
-		identity = "the token of vault login"
+// givenToken takes the token of VAULT_TOKEN, else of the token helper, as the
+// vault command does.
+func (c *Client) givenToken(Config) method {
+	return method{
+		find: func(ctx context.Context) (token, identity string, err error) {
+			if c.envToken != "" {
+				return c.envToken, "the token of VAULT_TOKEN", nil
+			}
+			token, err = helperToken(ctx)
+			return token, "the token of vault login", err
+		},
+		another: "log in again (vault login)",
 	}
+}
+
+// takeToken uses a token that was found. An agent may have one of its own
+// (auto-auth), so there none is needed.
+func (c *Client) takeToken(token, identity string) error {
 	switch {
 	case strings.ContainsFunc(token, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return configError(identity + " has a character in it that cannot be printed: it is not a token")

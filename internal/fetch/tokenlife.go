@@ -148,7 +148,7 @@ func (c *Client) aboutToken(ctx context.Context, duty tokenDuty) tokenAnswer {
 		ctx, cancel := context.WithTimeout(oneTry(ctx), 2*c.requestTimeout)
 		defer cancel()
 		r.login = c.Login(ctx)
-		r.same = r.login == nil && c.auth != AuthKubernetes && c.api.Token() == before
+		r.same = r.login == nil && !c.method.makes() && c.api.Token() == before
 	}
 	return r
 }
@@ -247,9 +247,9 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 			t.duty = tokenRenew // there is no other way, and it may still work
 		}
 		if t.dead {
-			w.notices.say(noticeLogin, now, "the token is not accepted any more and there is no other: log in again (vault login)", "as", w.c.who())
+			w.notices.say(noticeLogin, now, "the token is not accepted any more and there is no other: "+w.c.method.another, "as", w.c.who())
 		} else {
-			w.notices.say(noticeLogin, now, "the token cannot be renewed and there is no other: log in again (vault login)", "ends", t.ends.UTC().Format(time.RFC3339))
+			w.notices.say(noticeLogin, now, "the token cannot be renewed and there is no other: "+w.c.method.another, "ends", t.ends.UTC().Format(time.RFC3339))
 		}
 		return
 	}
@@ -263,7 +263,7 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 	w.formerEnds[t.serial] = ended
 	t.begun(w.c.tokenGrant(), now, w.random())
 	w.counts.logins++
-	if w.c.auth != AuthKubernetes { // nobody has said what it is
+	if !w.c.method.makes() { // nobody has said what it is
 		t.duty, t.due = tokenLookup, now
 	}
 	w.leaveOldToken(dead, ended, now)

@@ -99,7 +99,7 @@ func (c *Client) Watch(ctx context.Context, refs []ref.Ref, refresh time.Duratio
 	}
 	now := time.Now()
 	w.token.begun(c.tokenGrant(), now, w.random())
-	if c.auth != AuthKubernetes {
+	if !c.method.makes() {
 		w.token.duty, w.token.due = tokenLookup, now // nobody has said what it is
 	}
 	w.adopt(b, refs, refresh, now)

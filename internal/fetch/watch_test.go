@@ -18,6 +18,7 @@ import (
 type watching struct {
 	*testing.T
 	*Watcher
+	cfg   Config
 	vault *fetchtest.Server
 	log   *logBuffer
 	begun time.Time
@@ -32,13 +33,19 @@ const (
 // With role the client logs in; else it has userToken.
 func watch(t *testing.T, role bool, setup func(*fetchtest.Server), refs []string, test func(*watching)) {
 	t.Helper()
-	t.Setenv("VAULT_ADDR", "http://vault.test:8200")
 	cfg := Config{}
 	if role {
 		cfg.Role, cfg.JWTPath = "app", writeFile(t, "jwt", testJWT, 0o600)
 	} else {
 		t.Setenv("VAULT_TOKEN", userToken)
 	}
+	watchAs(t, cfg, setup, refs, test)
+}
+
+// watchAs does that with a login of another kind.
+func watchAs(t *testing.T, cfg Config, setup func(*fetchtest.Server), refs []string, test func(*watching)) {
+	t.Helper()
+	t.Setenv("VAULT_ADDR", "http://vault.test:8200")
 	synctest.Test(t, func(t *testing.T) {
 		vault, dial := fetchtest.NewPipe(t)
 		seed(vault)
@@ -62,7 +69,7 @@ func watch(t *testing.T, role bool, setup func(*fetchtest.Server), refs []string
 			t.Fatal(err)
 		}
 		go w.Run(ctx)
-		test(&watching{T: t, Watcher: w, vault: vault, log: log, begun: time.Now()})
+		test(&watching{T: t, Watcher: w, cfg: cfg, vault: vault, log: log, begun: time.Now()})
 		cancel()
 		<-w.donec
 		c.transport.CloseIdleConnections()
@@ -457,7 +464,7 @@ func TestP9WatchTokensDieYoung(t *testing.T) {
 func TestWatchReadsTheJWTAnew(t *testing.T) {
 	watch(t, true, nothingMore, []string{"kv/app"}, func(w *watching) {
 		fresh := strings.Replace(testJWT, "x", "y", 1)
-		if err := os.WriteFile(w.c.jwtPath, []byte(fresh+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(w.cfg.JWTPath, []byte(fresh+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		w.vault.Role("kubernetes", "app", fresh, roleToken+"-fresh", "app")
