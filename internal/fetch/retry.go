@@ -26,7 +26,10 @@ func (c *Client) retry(ctx context.Context, words, namespace string, do request)
 			c.log.Debug("vault answered", "while", words, "try", try)
 			return nil
 		}
-		if ctx.Err() != nil { // the reason of a try that was cut short says nothing
+		// The reason of a try that was cut short says nothing; the only one there
+		// is had all the time that one gets.
+		only := ctx.Value(oneTryKey{}) != nil
+		if ctx.Err() == context.Canceled || ctx.Err() != nil && !only {
 			return c.ended(ctx, words, time.Since(start), try, last)
 		}
 		if f.broke { // while nothing works yet it is worth the time to ask why
@@ -37,7 +40,7 @@ func (c *Client) retry(ctx context.Context, words, namespace string, do request)
 		if f.final {
 			return f
 		}
-		if ctx.Value(oneTryKey{}) != nil {
+		if only {
 			return c.gaveUp(words, time.Since(start), try, f)
 		}
 		delay := backoff(try, f.retryAfter, fullJitter)

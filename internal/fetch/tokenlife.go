@@ -145,7 +145,7 @@ func (c *Client) aboutToken(ctx context.Context, duty tokenDuty) tokenAnswer {
 		r.trying = c.attempt(ctx, c.namespace, c.writing("auth/token/renew-self", []byte("{}"), &r.answer))
 	case tokenLogin:
 		before := c.api.Token()
-		ctx, cancel := context.WithTimeout(oneTry(ctx), 2*c.requestTimeout)
+		ctx, cancel := context.WithTimeout(oneTry(ctx), c.requestTimeout)
 		defer cancel()
 		r.login = c.Login(ctx)
 		r.same = r.login == nil && !c.method.makes() && c.api.Token() == before
