@@ -85,6 +85,13 @@ func first(a, b time.Time) time.Time {
 	return a
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // lastChance is how long before its end something is replaced whose renewal
 // does not succeed: time enough to read another and to move to it.
 func lastChance(ttl time.Duration) time.Duration {

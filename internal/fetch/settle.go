@@ -1,0 +1,134 @@
+package fetch
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// settle notes what a request came to.
+func (w *Watcher) settle(r result, now time.Time) {
+	if r.token != nil {
+		w.settleToken(*r.token, now)
+		return
+	}
+	e := r.entry
+	e.busy = false
+	switch {
+	case r.failed != nil:
+		e.failed(now, patient(r.failed.retryAfter), w.random())
+		w.trouble(r.failed, now)
+	case r.answer.status == http.StatusForbidden:
+		w.settleDenied(r, now)
+	case r.duty == renew && r.answer.status >= http.StatusBadRequest:
+		w.well(now)
+		if deadLease(r.answer) {
+			w.notices.say("lease "+e.reference, now, "the lease is gone before its time, new credentials are fetched", "secret", e.reference)
+			e.early++
+			e.ends = now // whoever has the credentials cannot wait for a window
+			e.urge(now.Add(e.pause() - time.Second))
+			return
+		}
+		e.unrenewable(now, e.ends, w.random())
+	case r.duty == renew:
+		w.well(now)
+		e.renewed(r.answer, now, w.random())
+		w.urgeOld(e, now)
+	default:
+		w.well(now)
+		w.settleRead(r, now)
+	}
+}
+
+// settleDenied handles a 403: of a token that was replaced meanwhile, of a dead
+// one, or of one whose policies do not open the path.
+func (w *Watcher) settleDenied(r result, now time.Time) {
+	e := r.entry
+	if r.serial != w.token.serial {
+		e.due = now
+		return
+	}
+	w.counts.errors[ClassDenied]++
+	e.failed(now, 0, w.random())
+	if w.token.dead {
+		return
+	}
+	if !w.token.known.After(r.began) && (!e.denied || r.answer.rejectsToken()) {
+		w.token.suspect(r.began, now)
+		e.due = now.Add(time.Second) // by then it is known whose fault it is
+		e.denied = true
+		return
+	}
+	e.denied = true
+	if r.duty == renew {
+		e.unrenewable(now, e.ends, w.random())
+		return
+	}
+	finding := Finding{Reference: e.reference, Kind: Denied, Path: e.at.path, Mount: e.mount.String(), Status: r.answer.status, Policy: readPolicy(e.at.path)}
+	w.notices.say(e.reference, now, "a secret cannot be read, the command keeps the last one", "reason", finding.String())
+}
+
+// settleRead takes a secret that was read, or notes why there is none.
+func (w *Watcher) settleRead(r result, now time.Time) {
+	e := r.entry
+	rd := read{at: e.at, mount: e.mount, answer: r.answer}
+	fields, problem := rd.interpret()
+	if problem != nil {
+		problem.Reference = e.reference
+		absent := e.fields == nil && problem.Kind.absent()
+		if absent { // as it was, and nobody insists on it
+			e.plan(now, w.random())
+			return
+		}
+		w.counts.errors[problem.Kind.class()]++
+		e.failed(now, 0, w.random())
+		w.notices.say(e.reference, now, "a secret cannot be read, the command keeps the last one", "reason", problem.String())
+		return
+	}
+	w.notices.over(e.reference, now, "a secret can be read again", "secret", e.reference)
+	w.notices.over("lease "+e.reference, now, "")
+	ended := w.endOf(e)
+	s := e.take(r.answer, fields, r.serial, now, w.random())
+	s.former.ends = ended
+	w.urgeOld(e, now)
+	if !s.changed {
+		return
+	}
+	w.generation++
+	if s.former.lease != "" || !s.former.ends.IsZero() {
+		s.former.until = w.generation
+		w.former = append(w.former, s.former)
+	}
+	w.publish(now)
+}
+
+// urgeOld replaces a lease whose request was under way while a login replaced the
+// token that it ends with.
+func (w *Watcher) urgeOld(e *entry, now time.Time) {
+	if e.life.lease != "" && e.serial != w.token.serial {
+		e.urge(now)
+	}
+}
+
+// trouble notes that Vault could not be asked.
+func (w *Watcher) trouble(f *failure, now time.Time) {
+	w.counts.errors[f.class]++
+	if f.retryAfter > 0 {
+		w.pause = later(w.pause, now.Add(patient(f.retryAfter)))
+	}
+	w.notices.sayAfter(firstRepeat, noticeVault, now, "vault cannot be asked, the command keeps what it has",
+		"address", w.c.address, "reason", f.reason, "class", f.class, "status", f.status)
+}
+
+// well notes that Vault has answered.
+func (w *Watcher) well(now time.Time) {
+	w.counts.lastSuccess = now
+	w.notices.over(noticeVault, now, "vault answers again", "address", w.c.address)
+}
+
+// count counts an error that is not a failure of one request.
+func (w *Watcher) count(err error) {
+	if classed := (interface{ Class() string })(nil); errors.As(err, &classed) {
+		w.counts.errors[Class(classed.Class())]++
+	}
+}

@@ -1,0 +1,59 @@
+package fetch
+
+import (
+	"maps"
+	"time"
+)
+
+// counts are what has happened so far; they belong to the loop.
+type counts struct {
+	errors      map[Class]int
+	logins      int // after the first
+	lastSuccess time.Time
+}
+
+// Status is how the secrets are.
+type Status struct {
+	Fresh       int       // secrets that are as they should be
+	Stale       int       // that could not be read when they were due
+	Past        int       // whose life is over and that nothing has replaced
+	NextExpiry  time.Time // of a secret; zero: none expires
+	TokenEnds   time.Time // zero: never
+	TokenDead   bool
+	Errors      map[Class]int
+	Logins      int // after the first
+	LastSuccess time.Time
+}
+
+// Status returns how the secrets are.
+func (w *Watcher) Status() Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status
+}
+
+// report makes the status anew, and says when a secret is past its life.
+func (w *Watcher) report(now time.Time) {
+	s := Status{TokenEnds: w.token.ends, TokenDead: w.token.dead, Errors: maps.Clone(w.counts.errors), Logins: w.counts.logins, LastSuccess: w.counts.lastSuccess}
+	for _, e := range w.entries {
+		ends := w.endOf(e)
+		past := !ends.IsZero() && now.After(ends)
+		switch {
+		case past:
+			s.Past++
+		case e.tries > 0:
+			s.Stale++
+		default:
+			s.Fresh++
+		}
+		if past {
+			w.notices.say("past "+e.reference, now, "a secret is past its life and could not be replaced", "secret", e.reference, "ended", ends.UTC().Format(time.RFC3339))
+		} else {
+			w.notices.over("past "+e.reference, now, "a secret was replaced after its life", "secret", e.reference)
+		}
+		s.NextExpiry = first(s.NextExpiry, ends)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status = s
+}
