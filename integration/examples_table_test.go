@@ -49,15 +49,16 @@ const (
 
 // example is what is known of one block.
 type example struct {
-	file  string // "--help" is what the program prints
-	first string // the block's first line
-	kind  kind
-	pod   bool              // it logs in with a service account; else with ~/.vault-token
-	env   map[string]string // what the command gets
-	parts map[string]string // what is part of what it gets
-	args  []string          // the command's arguments
-	reads string            // the file that --file has written for it, and
-	has   string            // what is in it
+	file   string // "--help" is what the program prints
+	first  string // the block's first line
+	kind   kind
+	beside bool              // vaultexec is not in front of the command, which inherits from the shell
+	pod    bool              // it logs in with a service account; else with ~/.vault-token
+	env    map[string]string // what the command gets
+	parts  map[string]string // what is part of what it gets
+	args   []string          // the command's arguments
+	reads  string            // the file that --file has written for it, and
+	has    string            // what is in it
 }
 
 var (
@@ -74,6 +75,8 @@ var examples = []example{
 	{file: "README.md", first: `export DATABASE_URL='postgres://app:${vault:internal/database/config#password}@db/app'`, kind: inShell, pod: true,
 		env: map[string]string{"DATABASE_URL": "postgres://app:db-secret-password@db/app"}},
 	{file: "README.md", first: "vaultexec --secret internal/database/config --case upper --prefix DB_ -- npm start", kind: inShell,
+		env: databaseConfig, args: []string{"start"}},
+	{file: "README.md", first: `eval "$(vaultexec env --secret internal/database/config --case upper --prefix DB_)"`, kind: inShell, beside: true,
 		env: databaseConfig, args: []string{"start"}},
 	{file: "README.md", first: "vaultexec --role app --secret internal/database/config -- app", kind: inShell, pod: true, env: wholeConfig},
 	{file: "README.md", first: "vaultexec --role app --on-change signal:HUP --file /run/secrets/tls.key=kv/web/tls#key -- nginx -g 'daemon off;'", kind: inShell, pod: true,

@@ -207,7 +207,10 @@ func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...
 			t.Errorf("%s has no %q in it", name, part)
 		}
 	}
-	if res.childLacks("VAULT_ADDR", "VAULT_TOKEN"); !slices.Equal(res.child.Args[len(res.child.Args)-len(x.args):], x.args) {
+	if !x.beside {
+		res.childLacks("VAULT_ADDR", "VAULT_TOKEN")
+	}
+	if !slices.Equal(res.child.Args[len(res.child.Args)-len(x.args):], x.args) {
 		t.Errorf("the command's arguments are %q, want %q at their end", res.child.Args, x.args)
 	}
 	if x.reads == "" {

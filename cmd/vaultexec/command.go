@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,12 +12,10 @@ import (
 	"vaultexec/internal/settings"
 )
 
-// version is set by the linker: -X main.version=...
-var version = "dev"
-
 // invocation is what a command line comes to.
 type invocation struct {
 	settings *settings.Settings
+	verb     verb     // what is to be done; nil: run the command
 	command  []string // behind the two dashes
 	environ  []string
 	notes    []settings.Note // on what was set for another tool
@@ -49,12 +46,14 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 		return inv.accept(cmd, words, environErr)
 	}
 	root := rootCommand(run, groups)
-	verbs := []*cobra.Command{
-		{Use: "run [flags] -- COMMAND [ARG...]", Short: "run COMMAND with secrets (the verb may be left out)", RunE: run},
-		{Use: "version", Short: "print the version", Args: noWords, Run: func(*cobra.Command, []string) { fmt.Fprintln(stdout, versionLine()) }},
+	runCommand := &cobra.Command{Use: "run [flags] -- COMMAND [ARG...]", Short: "run COMMAND with secrets (the verb may be left out)", RunE: run}
+	root.AddCommand(runCommand, versionCommand(stdout), installCommand())
+	withFlags := []*cobra.Command{root, runCommand}
+	for _, cmd := range inv.fronts(environErr, &ran) {
+		root.AddCommand(cmd)
+		withFlags = append(withFlags, cmd)
 	}
-	root.AddCommand(verbs...)
-	for _, cmd := range []*cobra.Command{root, verbs[0]} {
+	for _, cmd := range withFlags {
 		cmd.Flags().AddFlagSet(flags)
 		cmd.Flags().SetInterspersed(false)
 		cmd.Flags().SortFlags = false
@@ -95,6 +94,11 @@ func (inv *invocation) accept(cmd *cobra.Command, words []string, environErr err
 		return &usageError{"there is no command: vaultexec [flags] -- COMMAND [ARG...], vaultexec --help tells more"}
 	}
 	inv.command = words
+	return inv.check(environErr)
+}
+
+// check looks at the settings as a whole.
+func (inv *invocation) check(environErr error) error {
 	if environErr != nil {
 		return environErr
 	}
@@ -122,8 +126,4 @@ func noWords(cmd *cobra.Command, words []string) error {
 		return &usageError{fmt.Sprintf("vaultexec %s takes nothing more, and there is %q", cmd.Name(), words[0])}
 	}
 	return nil
-}
-
-func versionLine() string {
-	return fmt.Sprintf("vaultexec %s %s/%s %s", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }

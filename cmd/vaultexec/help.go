@@ -14,7 +14,11 @@ const helpHead = `vaultexec runs a command with secrets from HashiCorp Vault or 
 
 Usage:
   vaultexec [flags] -- COMMAND [ARG...]     (long name: vaultexec run)
-  vaultexec version
+  vaultexec env [flags] [--format FORMAT]   print the variables
+  vaultexec render [flags]                  write the files, and end
+  vaultexec check [flags] [--json]          prove that all references resolve
+  vaultexec install DIR                     copy this binary to DIR/vaultexec
+  vaultexec version [--json]
 
 COMMAND and its arguments pass through byte for byte; no shell is involved.
 
@@ -56,6 +60,8 @@ Exit status:
        on standard error and in the termination log
   126  COMMAND cannot be executed
   127  COMMAND is not found
+  2    of check: Vault could not be asked
+  3    of check: not everything resolves
   137  how COMMAND ended cannot be known
 `
 

@@ -20,10 +20,11 @@ import (
 // files. It runs beside the supervisor, which may cancel it at any moment.
 type preparation struct {
 	settings *settings.Settings
-	argv     []string
+	argv     []string // the command; nil: there is none to be run
 	planner  *env.Planner
 	log      *slog.Logger
 
+	dry     bool            // write no files
 	watch   bool            // keep the secrets alive once they are there
 	caughtc <-chan struct{} // closed when the signals are caught
 	donec   chan struct{}   // closed when run has ended
@@ -94,10 +95,13 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 	} else if ctx.Err() != nil {
 		return supervise.Command{}, ctx.Err()
 	}
+	p.planned = plan
+	if p.dry {
+		return command, nil
+	}
 	if !p.moveTo(filesBegun) {
 		return supervise.Command{}, context.Canceled
 	}
-	p.planned = plan
 	p.written, err = env.Write(plan.Files)
 	return command, err
 }
@@ -107,6 +111,9 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 	plan, err := p.planner.Plan(secrets)
 	if err != nil {
 		return plan, supervise.Command{}, err
+	}
+	if p.argv == nil {
+		return plan, supervise.Command{}, nil
 	}
 	path, err := supervise.LookPath(p.argv[0], plan.Environ)
 	if err != nil {

@@ -42,6 +42,10 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 	if inv == nil || err != nil {
 		return supervise.Outcome{Err: err}
 	}
+	if inv.verb != nil {
+		inv.tell(report.log)
+		return inv.verb(&stage{invocation: inv, stops: stops, stdout: stdout, log: report.log})
+	}
 	s := inv.settings
 	planner, err := env.NewPlanner(sources(s, environ))
 	if err != nil {

@@ -20,6 +20,7 @@ type debian struct {
 
 var fromDebian = []debian{
 	{"the PostgreSQL server", "postgresql", func() error { _, err := postgresBin(); return err }},
+	{"the fish shell", "fish", func() error { _, err := exec.LookPath("fish"); return err }},
 	{"the program ip", "iproute2", func() error { _, err := exec.LookPath("ip"); return err }},
 }
 

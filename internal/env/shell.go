@@ -17,7 +17,7 @@ func encodeExport(c content) (string, error) {
 		if strings.Contains(value, "\x00") {
 			return "", fmt.Errorf("field %q has a NUL byte in it, which no shell can hold: use format=json", f.field)
 		}
-		fmt.Fprintf(&b, "export %s='%s'\n", f.name, strings.ReplaceAll(value, "'", `'\''`))
+		fmt.Fprintf(&b, "export %s=%s\n", f.name, shellQuote(value))
 	}
 	return b.String(), nil
 }

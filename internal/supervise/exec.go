@@ -56,6 +56,20 @@ func (s *Stops) Become(startc <-chan Start, cancel func()) Outcome {
 	}
 }
 
+// Wait waits for the preparation to send its one Start on startc, where there is
+// no command to become: what is in it is the caller's to use. A stop signal that
+// comes first calls cancel and returns at once with 128+n.
+func (s *Stops) Wait(startc <-chan Start, cancel func()) Outcome {
+	<-s.caughtc
+	select {
+	case sig := <-s.sigc:
+		cancel()
+		return stopped(sig.(syscall.Signal))
+	case start := <-startc:
+		return Outcome{Err: start.Err}
+	}
+}
+
 // replace is the hand-over of the stop signals from us to the command, which
 // must not lose one: the execve(2) of a threaded process kills the other
 // threads, and with them a Go signal handler that was about to run. So first

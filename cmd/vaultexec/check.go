@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"vaultexec/internal/env"
+	"vaultexec/internal/fetch"
+	"vaultexec/internal/supervise"
+)
+
+// checkError is the end of a check that found something. It has an exit status
+// of its own.
+type checkError struct {
+	error // what was found
+	code  exitCode
+}
+
+func (e *checkError) Code() int     { return int(e.code) }
+func (e *checkError) Class() string { return classOf(e.error) }
+func (e *checkError) Unwrap() error { return e.error }
+
+// checked is a reference and what a check found about it.
+type checked struct {
+	Reference string   `json:"reference"`
+	OK        bool     `json:"ok"`
+	Problems  []string `json:"problems,omitempty"`
+}
+
+// checkResult is what a check prints. It has no values.
+type checkResult struct {
+	OK         bool      `json:"ok"`
+	Class      string    `json:"class,omitempty"`
+	References []checked `json:"references"`
+	Problems   []string  `json:"problems,omitempty"` // that are of no single reference
+}
+
+// checkReferences resolves everything, files included, without writing one,
+// and says what became of each reference. Its login leaves nothing behind.
+func (s *stage) checkReferences(asJSON bool) supervise.Outcome {
+	prep, outcome := s.prepare(everythingDry)
+	if prep == nil || outcome.Err == nil && outcome.Code != 0 {
+		return outcome
+	}
+	defer prep.revoke()
+	result, err := judge(prep.planner, outcome.Err)
+	if printErr := result.print(s.stdout, asJSON); printErr != nil {
+		err = printErr
+	}
+	return supervise.Outcome{Err: err}
+}
+
+// judge sorts what went wrong by reference.
+func judge(planner *env.Planner, err error) (checkResult, error) {
+	var result checkResult
+	var missing *fetch.MissingError
+	var trouble *fetch.Error
+	var found env.Findings
+	unasked := err != nil // what was not asked for is not known
+	switch {
+	case err == nil:
+		result.OK = true
+	case errors.As(err, &missing):
+		err = &checkError{err, exitMissing}
+		unasked = missing.Unasked != nil
+	case errors.As(err, &found):
+		err, unasked = &checkError{err, exitMissing}, false
+		result.Problems = strings.Split(found.Error(), "\n")
+	case errors.As(err, &trouble) && trouble.Class() != env.ClassConfig:
+		err = &checkError{err, exitTrouble}
+	}
+	if err != nil {
+		result.Class = classOf(err)
+	}
+	for _, r := range planner.Refs() {
+		c := checked{Reference: r.String(), OK: true}
+		if missing != nil {
+			for _, f := range missing.Findings {
+				if f.Reference == c.Reference {
+					c.Problems = append(c.Problems, f.String())
+				}
+			}
+		}
+		c.OK = len(c.Problems) == 0 && !unasked
+		if !slices.ContainsFunc(result.References, func(o checked) bool { return o.Reference == c.Reference }) {
+			result.References = append(result.References, c)
+		}
+	}
+	return result, err
+}
+
+// print writes the result for a person or for a program.
+func (r checkResult) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	var b strings.Builder
+	for _, c := range r.References {
+		state := "ok      "
+		switch {
+		case len(c.Problems) > 0:
+			state = "missing "
+		case !c.OK:
+			state = "unknown "
+		}
+		fmt.Fprintln(&b, state+c.Reference)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vaultexec/internal/env"
+	"vaultexec/internal/supervise"
+)
+
+// verb is what vaultexec does in place of running a command, with the same
+// settings, the same fetching and the same plan: one resolver, several fronts.
+type verb func(*stage) supervise.Outcome
+
+// stage is what a verb works with.
+type stage struct {
+	*invocation
+	stops  *supervise.Stops
+	stdout io.Writer
+	log    *slog.Logger
+}
+
+// fronts are the verbs that take the settings. They set ran, as running a
+// command does.
+func (inv *invocation) fronts(environErr error, ran *bool) []*cobra.Command {
+	front := func(use, short string, v verb) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: func(cmd *cobra.Command, words []string) error {
+			*ran = true
+			inv.settings.NoteFlags(cmd.Flags())
+			if err := noWords(cmd, words); err != nil {
+				return err
+			}
+			inv.verb = v
+			return inv.check(environErr)
+		}}
+	}
+	format, asJSON := dialect{env.Dialects()[0]}, false
+	environment := front("env [flags]", "print the variables that a command would get", func(s *stage) supervise.Outcome { return s.environment(format.name) })
+	environment.Flags().Var(&format, "format", "how: "+strings.Join(env.Dialects(), ", "))
+	render := front("render [flags]", "write the files that a command would get, and end", (*stage).render)
+	check := front("check [flags]", "prove that every reference resolves, without a value", func(s *stage) supervise.Outcome { return s.checkReferences(asJSON) })
+	check.Flags().BoolVar(&asJSON, "json", false, "the result as JSON")
+	return []*cobra.Command{environment, render, check}
+}
+
+// dialect is the value of --format.
+type dialect struct{ name string }
+
+func (d *dialect) Set(v string) error { d.name = v; return env.CheckDialect(v) }
+func (d *dialect) String() string     { return d.name }
+func (*dialect) Type() string         { return "FORMAT" }
+
+// extent is how much of a preparation a verb wants.
+type extent int
+
+const (
+	variablesOnly extent = iota // no files
+	everythingDry               // files too, but none is written
+	everything
+)
+
+// prepare resolves everything and returns what came of it. The preparation has
+// ended unless a signal stopped it; it is nil where the settings were wrong.
+func (s *stage) prepare(e extent) (*preparation, supervise.Outcome) {
+	from := sources(s.settings, s.environ)
+	if e == variablesOnly {
+		from.Files = nil
+	}
+	planner, err := env.NewPlanner(from)
+	if err != nil {
+		return nil, supervise.Outcome{Err: err}
+	}
+	prep := &preparation{settings: s.settings, planner: planner, log: s.log, dry: e != everything}
+	startc, cancel := prep.beside(s.stops.Caught())
+	defer cancel()
+	return prep, s.stops.Wait(startc, cancel)
+}
+
+// environment prints the variables that are not simply inherited, for a shell
+// or another program to take over. Files are not for it: nobody would remove
+// them.
+func (s *stage) environment(format string) supervise.Outcome {
+	if s.settings.IsSet("file") {
+		return supervise.Outcome{Err: &usageError{fmt.Sprintf("vaultexec env prints variables, and %s is a file: vaultexec render writes files", s.settings.Origin("file"))}}
+	}
+	prep, outcome := s.prepare(variablesOnly)
+	if outcome.Err != nil || outcome.Code != 0 {
+		return outcome
+	}
+	text, err := env.Print(format, prep.planner.Made(prep.planned))
+	if err == nil {
+		_, err = io.WriteString(s.stdout, text)
+	}
+	return supervise.Outcome{Err: err}
+}
+
+// render writes what an application in another container, or after this one,
+// will read. Nothing removes it.
+func (s *stage) render() supervise.Outcome {
+	if len(s.settings.File.Items) == 0 {
+		return supervise.Outcome{Err: &usageError{"vaultexec render has no file to write: name one with --file DEST=REF"}}
+	}
+	prep, outcome := s.prepare(everything)
+	if outcome.Err != nil || outcome.Code != 0 {
+		if prep != nil {
+			prep.remove()
+		}
+		return outcome
+	}
+	return supervise.Outcome{}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vaultexec/internal/fetch/fetchtest"
+)
+
+// verbsVault has a secret, and what it takes to read it.
+func verbsVault(t *testing.T) (*fetchtest.Server, []string) {
+	t.Helper()
+	vault := fetchtest.New(t)
+	vault.MountKV("kv/", 2)
+	vault.Put("kv/app", `{"user": "app", "password": "it's a canary"}`)
+	vault.Allow("token", "kv/*", "read")
+	return vault, []string{"VAULT_ADDR=" + vault.URL, "VAULT_TOKEN=token", "VAULTEXEC_LOG_FORMAT=text", "VAULTEXEC_STARTUP_TIMEOUT=20s", "INHERITED=x"}
+}
+
+func TestVerbEnv(t *testing.T) {
+	_, environ := verbsVault(t)
+	got := vaultexec(t, environ, "env", "--secret", "kv/app", "--case", "upper")
+	if want := (result{0, "export PASSWORD='it'\\''s a canary'\nexport USER='app'\n", ""}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	got = vaultexec(t, append(environ, "VAULTEXEC_SECRET=kv/app"), "env", "--format", "json")
+	var read map[string]string
+	if err := json.Unmarshal([]byte(got.stdout), &read); err != nil || got.code != 0 || len(read) != 2 || read["user"] != "app" {
+		t.Errorf("%+v: %v", got, err)
+	}
+	got = vaultexec(t, environ, "env", "--env", "my.name=kv/app#user")
+	if want := (result{125, "", "vaultexec: not_representable: variable my.name: no shell takes that name: use --format json, or leave it out\n"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestVerbRender(t *testing.T) {
+	_, environ := verbsVault(t)
+	file := filepath.Join(t.TempDir(), "new", "password")
+	got := vaultexec(t, environ, "render", "--file", file+"=kv/app?mode=0440#password", "--secret", "kv/app")
+	text, err := os.ReadFile(file)
+	if got != (result{0, "", ""}) || err != nil || string(text) != "it's a canary" {
+		t.Errorf("%+v, %q, %v", got, text, err)
+	}
+	if st, err := os.Stat(file); err != nil || st.Mode() != 0o440 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+	other := filepath.Join(filepath.Dir(file), "other")
+	got = vaultexec(t, environ, "render", "--file", file+"=kv/app#user", "--file", other+"=kv/app#none")
+	if text, _ := os.ReadFile(file); got.code != 125 || string(text) != "it's a canary" {
+		t.Errorf("with a key missing: %+v, and the file has %q", got, text)
+	}
+}
+
+func TestVerbCheck(t *testing.T) {
+	vault, environ := verbsVault(t)
+	file := filepath.Join(t.TempDir(), "file")
+	got := vaultexec(t, environ, "check", "--secret", "kv/app", "--file", file+"=kv/app#password", "--env", "A=kv/app#password")
+	if want := (result{0, "ok      kv/app\nok      kv/app#password\n", ""}); got.code != 0 || !sameLines(got.stdout, want.stdout) || got.stderr != "" {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("check has written a file")
+	}
+	got = vaultexec(t, environ, "check", "--env", "A=kv/app#passwort", "--env", "B=kv/none#x", "--env", "C=kv/app#user")
+	if got.code != 3 || !sameLines(got.stdout, "missing kv/app#passwort\nmissing kv/none#x\nok      kv/app#user\n") || !strings.Contains(got.stderr, "did you mean password?") {
+		t.Errorf("%+v", got)
+	}
+	got = vaultexec(t, environ, "check", "--json", "--env", "A=kv/app#passwort")
+	var r checkResult
+	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != 3 || r.OK || r.Class != "key_missing" || len(r.References) != 1 || len(r.References[0].Problems) != 1 {
+		t.Errorf("%+v: %v", got, err)
+	}
+	vault.Seal(true)
+	got = vaultexec(t, environ, "check", "--startup-timeout", "1s", "--env", "A=kv/app#password")
+	if got.code != 2 || got.stdout != "unknown kv/app#password\n" {
+		t.Errorf("in trouble: %+v", got)
+	}
+	for _, r := range []result{got} {
+		if strings.Contains(r.stdout+r.stderr, "canary") {
+			t.Errorf("a value is shown: %+v", r)
+		}
+	}
+}
+
+// sameLines compares texts whose lines may come in another order.
+func sameLines(a, b string) bool {
+	count := map[string]int{}
+	for line := range strings.Lines(a) {
+		count[line]++
+	}
+	for line := range strings.Lines(b) {
+		count[line]--
+	}
+	for _, n := range count {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func TestP12Verbs(t *testing.T) {
+	for line, want := range map[string]string{
+		"env x":                       "vaultexec: usage: vaultexec env takes nothing more, and there is \"x\"\n",
+		"env -- true":                 "vaultexec: usage: vaultexec env takes nothing more, and there is \"true\"\n",
+		"env --format xml":            "vaultexec: usage: --format: \"xml\" is none of shell, fish, powershell, dotenv, docker, json, yaml, systemd, github\n",
+		"env --file /x=kv/a#b":        "vaultexec: usage: vaultexec env prints variables, and --file is a file: vaultexec render writes files\n",
+		"render":                      "vaultexec: usage: vaultexec render has no file to write: name one with --file DEST=REF\n",
+		"render --rol x":              "vaultexec: config: --rol: there is no such flag, did you mean --role?\n",
+		"check --secret kv":           "vaultexec: usage: --secret: \"kv\": the path has no slash: write MOUNT/PATH, as for vault kv get\n",
+		"install":                     "vaultexec: usage: vaultexec install takes the one directory to copy itself into: vaultexec install DIR\n",
+		"install /dev/null":           "vaultexec: write_failed: vaultexec install /dev/null: the copy cannot be made: mkdir /dev/null: not a directory; give a directory that may be written\n",
+		"version --json x":            "vaultexec: usage: vaultexec version takes nothing more, and there is \"x\"\n",
+		"check --mode exec --init no": "vaultexec: usage: --init: \"no\" is not one of auto, always, never\n",
+	} {
+		got := vaultexec(t, []string{"VAULTEXEC_LOG_FORMAT=text"}, strings.Fields(line)...)
+		if got != (result{125, "", want}) {
+			t.Errorf("vaultexec %s: %+v, want %s", line, got, want)
+		}
+	}
+}
+
+func TestVerbInstall(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	for range 2 { // the second replaces the first, which nobody may write
+		if got := vaultexec(t, nil, "install", dir); got != (result{}) {
+			t.Fatalf("%+v", got)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "vaultexec" {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	if st, err := entries[0].Info(); err != nil || st.Mode() != 0o555 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+}
