@@ -157,6 +157,7 @@ func TestP2Metrics(t *testing.T) {
 	e.figure(m, "vaultexec_secret_expiry_seconds", 1, 60)
 	e.figure(m, "vaultexec_token_ttl_seconds", 1, tokenLife.Seconds())
 	e.figure(m, "vaultexec_logins_total", 0, 0)
+	e.figure(m, "go_goroutines", 2, 100)
 	e.figure(m, `vaultexec_restarts_total{reason="rotation"}`, 0, 0)
 	e.figure(m, `vaultexec_restarts_total{reason="failure"}`, 0, 0)
 	now := float64(time.Now().Unix())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"sync"
 
 	"vaultexec/internal/fetch"
@@ -53,7 +54,7 @@ func (b *board) watch(w *fetch.Watcher) {
 func (b *board) report() status.Report {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := status.Report{Version: version, Running: b.running, Restarts: map[string]int{}, Errors: map[string]int{}}
+	r := status.Report{Version: version, Running: b.running, Goroutines: runtime.NumGoroutine(), Restarts: map[string]int{}, Errors: map[string]int{}}
 	for reason, n := range b.restarts {
 		r.Restarts[reason] = n
 	}

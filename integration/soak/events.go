@@ -56,9 +56,16 @@ var events = []event{
 		end: func(ctx context.Context, s *stage) error {
 			return s.vault.Client().Sys().PutPolicyWithContext(ctx, "app", policy)
 		}},
+	{name: "revoke token", begin: func(ctx context.Context, s *stage) error { return s.revokeTokens(ctx) }},
+	{name: "login role",
+		begin: func(ctx context.Context, s *stage) error { return s.deleteLoginRole(ctx) },
+		end:   func(ctx context.Context, s *stage) error { return s.putLoginRole(ctx) }},
+	{name: "database role",
+		begin: func(ctx context.Context, s *stage) error { return s.database.DeleteRole(ctx, dbRole) },
+		end:   func(ctx context.Context, s *stage) error { return s.putDatabaseRole(ctx) }},
 	{name: "rotate", begin: func(ctx context.Context, s *stage) error { return s.rotate(ctx) }},
 	{name: "rotate", begin: func(ctx context.Context, s *stage) error { return s.rotate(ctx) }},
-	{name: "rotate static", begin: func(ctx context.Context, s *stage) error { return s.database.RotateStatic(ctx, "static") }},
+	{name: "rotate static", begin: func(ctx context.Context, s *stage) error { return s.database.RotateStatic(ctx, staticRole) }},
 }
 
 func spoil(name string, fault servers.Fault) event {
@@ -68,7 +75,7 @@ func spoil(name string, fault servers.Fault) event {
 }
 
 // play lets events happen for a time, each drawn from the random numbers.
-func play(ctx context.Context, s *stage, random *rand.Rand, until time.Time, tell func(string, ...any)) error {
+func play(ctx context.Context, s *stage, random *rand.Rand, until time.Time, tell func(name string, lasts time.Duration)) error {
 	// Each once, then again in another order: a short run too has seen many.
 	order := random.Perm(len(events))
 	for i := 0; ; i++ {
@@ -84,7 +91,7 @@ func play(ctx context.Context, s *stage, random *rand.Rand, until time.Time, tel
 		if time.Now().Add(lasts + calm).After(until) {
 			return nil
 		}
-		tell("%s %.1fs", e.name, lasts.Seconds())
+		tell(e.name, lasts)
 		if err := e.begin(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", e.name, err)
 		}

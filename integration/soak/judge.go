@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -36,14 +35,14 @@ func soak(ctx context.Context, opt options) (report string, err error) {
 	if err := s.started(ctx, s.number); err != nil {
 		return "", s.explain(err)
 	}
-	j := &judge{stage: s, begin: time.Now(), out: opt.progress}
-	stopTelling := j.tellEvery(10 * time.Second)
+	j := &judge{stage: s, begin: time.Now(), out: opt.progress, events: make(map[string]int)}
+	stopTelling := j.tellEvery(ctx, 10*time.Second)
 	random := rand.New(rand.NewPCG(opt.seed, 0))
 	// The first minute, or less of a short run, is for growing up.
 	warm := j.begin.Add(min(opt.duration/3, time.Minute))
 	err = play(ctx, s, random, warm, j.happens)
 	if err == nil {
-		j.before, err = s.size()
+		j.before, err = s.size(ctx)
 	}
 	if err == nil {
 		err = play(ctx, s, random, j.begin.Add(opt.duration), j.happens)
@@ -78,28 +77,32 @@ type judge struct {
 	begin time.Time
 	out   io.Writer
 
-	mu      sync.Mutex
-	latest  string // event
-	events  int
-	statics int // rotations of the static role
+	mu     sync.Mutex
+	latest string         // event
+	events map[string]int // name -> how many so far
 
 	before, after size
 	sum           summary
 	leaked        string
 }
 
-func (j *judge) happens(format string, args ...any) {
+func (j *judge) happens(name string, lasts time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.latest = fmt.Sprintf(format, args...)
-	if strings.HasPrefix(j.latest, "rotate static") {
-		j.statics++
+	j.latest = fmt.Sprintf("%s %.1fs", name, lasts.Seconds())
+	j.events[name]++
+}
+
+// total is how many events there were.
+func (j *judge) total() (n int) {
+	for _, times := range j.events {
+		n += times
 	}
-	j.events++
+	return n
 }
 
 // tellEvery shows the progress until it is stopped.
-func (j *judge) tellEvery(d time.Duration) (stop func()) {
+func (j *judge) tellEvery(ctx context.Context, d time.Duration) (stop func()) {
 	donec, endedc := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(endedc)
@@ -109,10 +112,10 @@ func (j *judge) tellEvery(d time.Duration) (stop func()) {
 			select {
 			case <-tick.C:
 				sum, _ := j.summary() // an error is conclude's to see
-				size, _ := j.size()
+				size, _ := j.size(ctx)
 				j.mu.Lock()
 				fmt.Fprintf(j.out, "soak: %4.0fs  %4d events (%s)  %5d queries, %d failed  %d starts  %v\n",
-					time.Since(j.begin).Seconds(), j.events, j.latest, sum.queries, len(sum.failed), sum.starts, size)
+					time.Since(j.begin).Seconds(), j.total(), j.latest, sum.queries, len(sum.failed), sum.starts, size)
 				j.mu.Unlock()
 			case <-donec:
 				return
@@ -131,7 +134,7 @@ func (j *judge) conclude(ctx context.Context) error {
 		return fmt.Errorf("the last rotation: %w", err)
 	}
 	var err error
-	if j.after, err = j.size(); err != nil {
+	if j.after, err = j.size(ctx); err != nil {
 		return err
 	}
 	logins, err := j.metric(ctx, "vaultexec_logins_total")
@@ -155,8 +158,10 @@ func (j *judge) queries() error {
 	}
 	lasted := time.Since(j.begin)
 	// Each rotation starts the app, as does the end of credentials, that of
-	// the token (whose leases end with it), and the first start.
-	limit := 1 + j.number + j.statics + 2*int(lasted/tokenMax+1) + 2*int(lasted/leaseMax+1)
+	// the token (whose leases end with it), and the first start. A lease cannot
+	// be renewed while its role is away.
+	limit := 1 + j.number + j.events["rotate static"] + j.events["revoke token"] + j.events["database role"] +
+		2*int(lasted/tokenMax+1) + 2*int(lasted/leaseMax+1)
 	if j.sum.starts > limit {
 		errs = append(errs, fmt.Errorf("the app was started %d times, want at most %d", j.sum.starts, limit))
 	}
@@ -196,7 +201,7 @@ func (j *judge) leaks(ctx context.Context, known int) error {
 func (j *judge) leaseless(ctx context.Context) error {
 	limit := time.Now().Add(leaseLife / 4)
 	for {
-		leases, err := j.vault.Client().Logical().ListWithContext(ctx, "sys/leases/lookup/database/creds/reader")
+		leases, err := j.vault.Client().Logical().ListWithContext(ctx, "sys/leases/lookup/"+j.database.CredsPath(dbRole))
 		if err != nil {
 			return err
 		}
@@ -204,7 +209,7 @@ func (j *judge) leaseless(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		users = slices.DeleteFunc(users, func(name string) bool { return name == "static" })
+		users = slices.DeleteFunc(users, func(name string) bool { return name == staticRole })
 		switch {
 		case leases == nil && len(users) == 0:
 			return nil
@@ -220,110 +225,12 @@ func (j *judge) leaseless(ctx context.Context) error {
 }
 
 func (j *judge) report() string {
-	return fmt.Sprintf("soak: %d events, %d queries of which %d failed outside of a restart, %d starts for %d rotations\nsoak: %s\nsoak: vaultexec before: %v, after: %v",
-		j.events, j.sum.queries, len(j.sum.failed), j.sum.starts, j.number, j.leaked, j.before, j.after)
-}
-
-// summary is what the app has written.
-type summary struct {
-	starts, queries int
-	failed          []string
-	number          string // of the last start
-}
-
-func (s *stage) summary() (sum summary, err error) {
-	text, err := os.ReadFile(s.log)
-	for line := range lines(string(text)) {
-		switch {
-		case line[0] == "start" && len(line) >= 5:
-			sum.starts++
-			sum.number = line[2]
-			if line[4] != "ok" {
-				sum.number = "" // its static password is not the newest
-			}
-		case line[0] == "ok":
-			sum.queries++
-		case line[0] == "failed":
-			sum.failed = append(sum.failed, strings.Join(line[1:], " "))
-		}
+	var each []string
+	for _, name := range slices.Sorted(maps.Keys(j.events)) {
+		each = append(each, fmt.Sprintf("%s %d", name, j.events[name]))
 	}
-	return sum, err
-}
-
-func lines(text string) iter.Seq[[]string] {
-	return func(yield func([]string) bool) {
-		for line := range strings.Lines(text) {
-			if words := strings.Fields(line); len(words) > 0 && !yield(words) {
-				return
-			}
-		}
-	}
-}
-
-// startLimit is what a rotation may take to arrive: the refresh interval,
-// debounce and minimum interval, and all the rest for a slow machine.
-const startLimit = 2 * time.Minute
-
-// started waits for an app that was started with the secret's number and with
-// a static password that is good.
-func (s *stage) started(ctx context.Context, number int) error {
-	limit := time.Now().Add(startLimit)
-	for {
-		sum, err := s.summary()
-		if err != nil {
-			return err
-		}
-		if sum.number == strconv.Itoa(number) {
-			return nil
-		}
-		if time.Now().After(limit) {
-			return fmt.Errorf("the app has number %q and not %d after %v", sum.number, number, startLimit)
-		}
-		if err := s.pass(ctx, 50*time.Millisecond); err != nil {
-			return err
-		}
-	}
-}
-
-// size is how much of the machine vaultexec has.
-type size struct{ fds, threads, rss int }
-
-func (s size) String() string {
-	return fmt.Sprintf("%d descriptors, %d threads, %.1f MB", s.fds, s.threads, float64(s.rss)/1024)
-}
-
-// What a process may have more of than after its first minute: connections and
-// threads as they happen to be, and a heap between two collections.
-const moreFDs, moreThreads, moreRSS = 8, 6, 8 << 10
-
-func (s size) grown(to size) error {
-	if to.fds > s.fds+moreFDs || to.threads > s.threads+moreThreads || to.rss > s.rss+moreRSS {
-		return fmt.Errorf("vaultexec has grown: from %v to %v", s, to)
-	}
-	return nil
-}
-
-func (s *stage) size() (z size, err error) {
-	proc := fmt.Sprintf("/proc/%d/", s.run.Process.Pid)
-	fds, err := os.ReadDir(proc + "fd")
-	if err != nil {
-		return z, err
-	}
-	z.fds = len(fds)
-	text, err := os.ReadFile(proc + "status")
-	if err != nil {
-		return z, err
-	}
-	for line := range lines(string(text)) {
-		switch line[0] {
-		case "Threads:":
-			z.threads, err = strconv.Atoi(line[1])
-		case "VmRSS:":
-			z.rss, err = strconv.Atoi(line[1])
-		}
-		if err != nil {
-			return z, err
-		}
-	}
-	return z, nil
+	return fmt.Sprintf("soak: %d events: %s\nsoak: %d queries, of which %d failed outside of a restart, and %d because their user was gone with a token, the longest for %.1fs\n"+
+		"soak: %d starts for %d rotations\nsoak: %s\nsoak: vaultexec before: %v, after: %v",
+		j.total(), strings.Join(each, ", "), j.sum.queries, len(j.sum.failed), j.sum.excused, j.sum.longest.Seconds(),
+		j.sum.starts, j.number, j.leaked, j.before, j.after)
 }

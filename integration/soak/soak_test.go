@@ -25,14 +25,31 @@ func TestP2Soak(t *testing.T) {
 }
 
 func TestGrown(t *testing.T) {
-	was := size{fds: 12, threads: 8, rss: 12 << 10}
-	for _, more := range []size{{fds: moreFDs + 1}, {threads: moreThreads + 1}, {rss: moreRSS + 1}} {
-		now := size{was.fds + more.fds, was.threads + more.threads, was.rss + more.rss}
+	was := size{goroutines: 20, fds: 12, threads: 8, rss: 12 << 10}
+	for _, more := range []size{{goroutines: moreGoroutines + 1}, {fds: moreFDs + 1}, {threads: moreThreads + 1}, {rss: moreRSS + 1}} {
+		now := size{was.goroutines + more.goroutines, was.fds + more.fds, was.threads + more.threads, was.rss + more.rss}
 		if was.grown(now) == nil {
 			t.Errorf("from %v to %v is no growth", was, now)
 		}
 		if err := now.grown(was); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestGone(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	revoked := []revocation{{at, []string{"a", "b"}}, {at.Add(time.Hour), []string{"c"}}}
+	for _, test := range []struct {
+		user string
+		when time.Duration
+		want bool
+	}{
+		{"a", 0, true}, {"b", moveLimit, true}, {"b", moveLimit + time.Second, false}, {"a", -time.Second, false},
+		{"c", time.Second, false}, {"c", time.Hour + time.Second, true}, {"d", time.Second, false},
+	} {
+		if _, got := gone(revoked, test.user, at.Add(test.when)); got != test.want {
+			t.Errorf("%s after %v: %v, want %v", test.user, test.when, got, test.want)
 		}
 	}
 }

@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -19,10 +18,13 @@ import (
 )
 
 const (
-	kvMount   = "kv"
-	authMount = "kubernetes"
-	role      = "app"
-	policy    = `
+	kvMount    = "kv"
+	authMount  = "kubernetes"
+	role       = "app"
+	dbRole     = "reader"
+	staticRole = "static"
+
+	policy = `
 path "kv/data/app" { capabilities = ["read"] }
 path "database/creds/reader" { capabilities = ["read"] }
 path "database/static-creds/static" { capabilities = ["read"] }
@@ -57,6 +59,9 @@ type stage struct {
 	err      error         // then
 	number   int           // of the secret
 	stopOnce sync.Once
+
+	mu      sync.Mutex
+	revoked []revocation
 }
 
 // newStage starts all servers and fills them.
@@ -99,10 +104,10 @@ func (s *stage) seed(ctx context.Context) (err error) {
 	if s.database, err = s.vault.EnableDatabase(ctx, "database", s.postgres); err != nil {
 		return err
 	}
-	if err := s.database.DynamicRole(ctx, "reader", leaseLife, leaseMax); err != nil {
+	if err := s.putDatabaseRole(ctx); err != nil {
 		return err
 	}
-	if err := s.database.StaticRole(ctx, "static", time.Hour); err != nil {
+	if err := s.database.StaticRole(ctx, staticRole, time.Hour); err != nil {
 		return err
 	}
 	if err := s.rotate(ctx); err != nil {
@@ -125,13 +130,7 @@ func (s *stage) account(ctx context.Context) error {
 	if err := s.cluster.CreateServiceAccount(ctx, "soak", "app"); err != nil {
 		return err
 	}
-	err := s.vault.CreateRole(ctx, authMount, servers.Role{Name: role, Namespace: "soak", ServiceAccount: "app",
-		Audience: "vault", Policies: []string{"app"}, TTL: tokenLife})
-	if err != nil {
-		return err
-	}
-	_, err = s.vault.Client().Logical().WriteWithContext(ctx, "auth/"+authMount+"/role/"+role, map[string]any{"token_max_ttl": tokenMax.String()})
-	if err != nil {
+	if err := s.putLoginRole(ctx); err != nil {
 		return err
 	}
 	token, err := s.cluster.Token(ctx, "soak", "app", []string{"vault"}, 24*time.Hour)
@@ -140,6 +139,50 @@ func (s *stage) account(ctx context.Context) error {
 	}
 	s.jwt, s.log = filepath.Join(s.dir, "jwt"), filepath.Join(s.dir, "app.log")
 	return errors.Join(os.WriteFile(s.jwt, []byte(token), 0o600), os.WriteFile(s.log, nil, 0o600))
+}
+
+const loginRole = "auth/" + authMount + "/role/" + role
+
+// putLoginRole creates the role that vaultexec logs in with.
+func (s *stage) putLoginRole(ctx context.Context) error {
+	err := s.vault.CreateRole(ctx, authMount, servers.Role{Name: role, Namespace: "soak", ServiceAccount: "app",
+		Audience: "vault", Policies: []string{"app"}, TTL: tokenLife})
+	if err != nil {
+		return err
+	}
+	_, err = s.vault.Client().Logical().WriteWithContext(ctx, loginRole, map[string]any{"token_max_ttl": tokenMax.String()})
+	return err
+}
+
+func (s *stage) deleteLoginRole(ctx context.Context) error {
+	_, err := s.vault.Client().Logical().DeleteWithContext(ctx, loginRole)
+	return err
+}
+
+// putDatabaseRole creates the role that the app's credentials are of.
+func (s *stage) putDatabaseRole(ctx context.Context) error {
+	return s.database.DynamicRole(ctx, dbRole, leaseLife, leaseMax)
+}
+
+// revokeTokens revokes what vaultexec has logged in with. The leases go with
+// it, and the users in PostgreSQL with them: the app cannot work until it has
+// other credentials.
+func (s *stage) revokeTokens(ctx context.Context) error {
+	users, err := s.postgres.Logins(ctx)
+	if err != nil {
+		return err
+	}
+	users = slices.DeleteFunc(users, func(name string) bool { return name == staticRole })
+	s.mu.Lock()
+	s.revoked = append(s.revoked, revocation{time.Now(), users})
+	s.mu.Unlock()
+	return s.vault.Client().Sys().RevokePrefixWithContext(ctx, "auth/"+authMount)
+}
+
+// revocation is the end of users before their time.
+type revocation struct {
+	at    time.Time
+	users []string
 }
 
 // rotate gives the secret the next number.
@@ -230,27 +273,4 @@ func (s *stage) stop() {
 		}
 		_ = os.RemoveAll(s.dir)
 	})
-}
-
-// metric reads a figure of vaultexec's own, by the start of its line.
-func (s *stage) metric(ctx context.Context, name string) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.metrics+"/metrics", nil)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return 0, err
-	}
-	for line := range lines(string(text)) {
-		if line[0] == name && len(line) == 2 {
-			return strconv.ParseFloat(line[1], 64)
-		}
-	}
-	return 0, fmt.Errorf("no metric %s", name)
 }

@@ -33,6 +33,7 @@ type Report struct {
 	Errors                map[string]int // class of a failed request -> how many
 	LastSuccess           time.Time      // of a request; zero: nothing is fetched
 	Restarts              map[string]int // rotation or failure -> how many
+	Goroutines            int
 }
 
 // Server answers.
@@ -133,6 +134,7 @@ func write(w io.Writer, r Report, now time.Time) {
 	}
 	family("vaultexec_build_info", "gauge", "The version that runs.")
 	fmt.Fprintf(w, "vaultexec_build_info{version=%q} 1\n", r.Version)
+	gauge("go_goroutines", "Goroutines of vaultexec: under the name that Go programs have it by.", float64(r.Goroutines))
 	running := 0.0
 	if r.Running {
 		running = 1

@@ -60,10 +60,10 @@ func TestMetrics(t *testing.T) {
 	write(&b, Report{
 		Version: "v1", Running: true, Fresh: 3, Stale: 1, Expired: 2,
 		NextExpiry: now.Add(90 * time.Second), TokenEnds: now.Add(-2 * time.Second), Logins: 4,
-		Errors: map[string]int{"sealed": 2, "denied": 1}, Restarts: map[string]int{"rotation": 5}, LastSuccess: now,
+		Errors: map[string]int{"sealed": 2, "denied": 1}, Restarts: map[string]int{"rotation": 5}, LastSuccess: now, Goroutines: 12,
 	}, now)
 	for _, want := range []string{
-		`vaultexec_build_info{version="v1"} 1`, "vaultexec_command_running 1", `vaultexec_restarts_total{reason="rotation"} 5`,
+		`vaultexec_build_info{version="v1"} 1`, "go_goroutines 12", "vaultexec_command_running 1", `vaultexec_restarts_total{reason="rotation"} 5`,
 		"vaultexec_secrets{state=\"expired\"} 2\nvaultexec_secrets{state=\"fresh\"} 3\nvaultexec_secrets{state=\"stale\"} 1\n",
 		"vaultexec_secret_expiry_seconds 90", "vaultexec_token_ttl_seconds -2",
 		"vaultexec_fetch_errors_total{class=\"denied\"} 1\nvaultexec_fetch_errors_total{class=\"sealed\"} 2\n",
