@@ -66,11 +66,11 @@ func TestP2RaftLosesItsActiveNode(t *testing.T) {
 	db := faultDatabase(t, v)
 	at := func(name, address string, db *servers.Database) *subject {
 		s := newSubject(t, name, v, db)
-		return s.start(s.command().vault(address).token(s.token(time.Hour)))
+		return s.start(s.command().vault(address).token(s.token(leaseLife)))
 	}
 	through := func(name string, targets ...string) *subject {
 		s := newSubject(t, name, v, db).behind(servers.ProxyOptions{Targets: targets, TLS: true})
-		return s.start(s.command().token(s.token(time.Hour)))
+		return s.start(s.command().token(s.token(leaseLife)))
 	}
 	subjects := []*subject{
 		at("standby", standby.Address, db), at("redirecting", redirecting(t, standby), nil),
@@ -171,7 +171,7 @@ func TestP2StandbyRedirectsWrites(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	s := newSubject(t, "redirected", v, db)
-	s.start(s.command().vault(server.URL).token(s.token(time.Hour)))
+	s.start(s.command().vault(server.URL).token(s.token(leaseLife)))
 	s.arrives()
 	s.renewed(s.validUntil())
 	s.undisturbed("renewed")
