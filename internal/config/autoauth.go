@@ -1,0 +1,127 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+func (d *decoder) autoAuth(n node) {
+	a := &d.config.AutoAuth
+	a.Place = place(d.file, n.line)
+	methods := 0
+	d.block("auto_auth", n, fields{
+		"method": d.labelled(isMethodKey, func(label string, n node) {
+			if methods++; methods > 1 {
+				d.bad(n.line, "auto_auth.method is there already, in %s: remove one", a.Method.Place)
+				return
+			}
+			d.method(label, n)
+		}),
+		"sink":                             d.labelled(isSinkKey, d.sink),
+		"sinks":                            d.labelled(isSinkKey, d.sink),
+		"enable_reauth_on_new_credentials": d.covered(),
+	})
+	switch m := a.Method; {
+	case methods == 0:
+		d.bad(n.line, "auto_auth has no method: add method \"kubernetes\" { ... }, or remove auto_auth")
+	case m.WrapTTL.Value > 0 && len(a.Sinks) != 1:
+		d.bad(n.line, "auto_auth.method has wrap_ttl, so there is one sink for the wrapped token and no other, not %d", len(a.Sinks))
+	case m.WrapTTL.Value > 0 && a.Sinks[0].WrapTTL.Value > 0:
+		d.bad(n.line, "auto_auth has wrap_ttl in its method and in its sink: remove one")
+	}
+}
+
+func isMethodKey(key string) bool {
+	return slices.Contains([]string{"type", "mount_path", "wrap_ttl", "min_backoff", "max_backoff", "namespace", "exit_on_err", "config"}, key)
+}
+
+// kind settles the type of a method or sink, which may stand in its label.
+func (d *decoder) kind(what, label string, given Given[string], n node) string {
+	if !given.IsSet() || given.Value == "" {
+		given.Value = label
+	}
+	if given.Value == "" {
+		d.bad(n.line, "%s has no type: write %s \"TYPE\" { ... }", what, what)
+	}
+	return strings.ToLower(given.Value)
+}
+
+func (d *decoder) method(label string, n node) {
+	m := &d.config.AutoAuth.Method
+	m.Place = place(d.file, n.line)
+	var kind Given[string]
+	d.block("auto_auth.method", n, fields{
+		"type":        d.text(&kind),
+		"mount_path":  d.text(&m.MountPath),
+		"wrap_ttl":    d.duration(&m.WrapTTL),
+		"min_backoff": d.covered(), // vaultexec has its own
+		"max_backoff": d.covered(),
+		"namespace":   d.text(&m.Namespace),
+		"exit_on_err": d.covered(), // it does at start, and never later
+		"config":      d.one(func(n node) { m.Config = d.params(n) }),
+	})
+	m.Type = d.kind("auto_auth.method", label, kind, n)
+}
+
+// params reads the parameters of a method, whatever they are: whoever knows the
+// method checks their names.
+func (d *decoder) params(n node) map[string]Given[string] {
+	params := map[string]Given[string]{}
+	known := fields{}
+	for _, e := range n.entries {
+		known[e.key] = field{read: func(e entry) {
+			var v Given[string]
+			d.text(&v).read(e)
+			params[e.key] = v
+		}}
+	}
+	d.block("config", n, known)
+	return params
+}
+
+func isSinkKey(key string) bool { return slices.Contains(sinkKeys, key) }
+
+var sinkKeys = []string{"type", "wrap_ttl", "dh_type", "dh_path", "derive_key", "aad", "aad_env_var", "config"}
+
+func (d *decoder) sink(label string, n node) {
+	s := Sink{Place: place(d.file, n.line)}
+	var kind Given[string]
+	told := false
+	encrypted := field{read: func(e entry) {
+		if !told {
+			d.bad(e.line, "%s asks for an encrypted token, which vaultexec does not write: remove it, and protect the file with its mode or use wrap_ttl", e.key)
+		}
+		told = true
+	}}
+	d.block("auto_auth.sink", n, fields{
+		"type":        d.text(&kind),
+		"wrap_ttl":    d.duration(&s.WrapTTL),
+		"dh_type":     encrypted,
+		"dh_path":     encrypted,
+		"derive_key":  encrypted,
+		"aad":         encrypted,
+		"aad_env_var": encrypted,
+		"config": d.one(func(n node) {
+			d.block("auto_auth.sink.config", n, fields{
+				"path":  d.text(&s.Path),
+				"mode":  d.mode(&s.Mode),
+				"owner": d.number(&s.Owner),
+				"group": d.number(&s.Group),
+			})
+		}),
+	})
+	switch d.kind("auto_auth.sink", label, kind, n) {
+	case "file":
+		if s.Path.Value == "" {
+			d.bad(n.line, "auto_auth.sink has no path: write config = { path = \"FILE\" }")
+		}
+		d.config.AutoAuth.Sinks = append(d.config.AutoAuth.Sinks, s)
+	case "":
+	default:
+		d.bad(n.line, "auto_auth.sink is a file, there is no other kind: write sink \"file\" { ... }")
+	}
+}
+
+// Params are the names of the parameters of a method, sorted.
+func (m Method) Params() []string { return slices.Sorted(maps.Keys(m.Config)) }

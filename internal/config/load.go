@@ -1,0 +1,173 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Options are what a file is read with.
+type Options struct {
+	// Lookup finds environment variables, for ${NAME}.
+	Lookup func(name string) (value string, set bool)
+	// Flags are the names of vaultexec's own settings, as --stop-timeout is
+	// called stop-timeout.
+	Flags []string
+}
+
+// Error is what is wrong with the files, a sentence a line.
+type Error struct{ text string }
+
+func (e *Error) Error() string { return e.text }
+
+// Class is how the failure is sorted for whoever reads it by machine.
+func (*Error) Class() string { return "config" }
+
+// Load reads files, and the .hcl and .json files of directories, in the order
+// of their names. A directory may be a volume of Kubernetes: what begins with a
+// dot is not looked at. A file may add templates and secrets to those of an
+// earlier one; any other block replaces the earlier one whole.
+func Load(paths []string, opt Options) (*Config, error) {
+	var problems []string
+	merged := &Config{}
+	for _, path := range paths {
+		files, err := filesAt(path)
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("%s: %v", path, err))
+		}
+		for _, file := range files {
+			text, err := readFile(file)
+			if err != nil {
+				problems = append(problems, fmt.Sprintf("%s: %v", file, err))
+				continue
+			}
+			merged.merge(parse(file, text, opt, &problems))
+		}
+	}
+	merged.checkTwice(&problems)
+	if len(problems) > 0 {
+		return nil, &Error{strings.Join(problems, "\n")}
+	}
+	return merged, nil
+}
+
+// Parse reads the text of one file; name stands for it in places.
+func Parse(name string, text []byte, opt Options) (*Config, error) {
+	var problems []string
+	c := parse(name, text, opt, &problems)
+	c.checkTwice(&problems)
+	if len(problems) > 0 {
+		return nil, &Error{strings.Join(problems, "\n")}
+	}
+	return c, nil
+}
+
+func parse(file string, text []byte, opt Options, problems *[]string) *Config {
+	c := &Config{}
+	root, err := parseText(text)
+	if malformed := (*syntaxError)(nil); errors.As(err, &malformed) {
+		*problems = append(*problems, place(file, malformed.line)+": "+malformed.why)
+		return c
+	}
+	d := &decoder{file: file, lookup: opt.Lookup, flags: map[string]bool{}, config: c, problems: problems}
+	for _, name := range opt.Flags {
+		d.flags[strings.ReplaceAll(name, "-", "_")] = true
+	}
+	d.top(root)
+	return c
+}
+
+// parseText tells JSON from HCL as HCL's own reader does: by a brace at the start.
+func parseText(text []byte) (node, error) {
+	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
+	if tooDeep(text) {
+		return node{}, &syntaxError{0, "is nested too deeply to be a configuration"}
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		return parseJSON(text)
+	}
+	return parseHCL(text)
+}
+
+// maxDepth is more than any configuration has, brackets in texts included. Both
+// parsers call themselves for each level, and HCL's takes a time that grows with
+// the square of them.
+const maxDepth = 500
+
+func tooDeep(text []byte) bool {
+	depth := 0
+	for _, c := range text {
+		switch c {
+		case '{', '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case '}', ']':
+			depth = max(0, depth-1)
+		}
+	}
+	return false
+}
+
+// maxFile is what a ConfigMap can hold at most.
+const maxFile = 1 << 20
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, readError(err)
+	}
+	defer f.Close() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, readError(err)
+	}
+	if len(text) > maxFile {
+		return nil, errors.New("is larger than any configuration, more than 1 MiB")
+	}
+	return text, nil
+}
+
+func readError(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err
+	}
+	return fmt.Errorf("cannot be read: %v", err)
+}
+
+// filesAt gives a file itself, and of a directory those that are configuration.
+func filesAt(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, readError(err)
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path) // sorted by name
+	if err != nil {
+		return nil, readError(err)
+	}
+	var files []string
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".hcl") && !strings.HasSuffix(name, ".json") {
+			continue
+		}
+		file := filepath.Join(path, name)
+		// Behind the link: a Kubernetes volume has nothing but links.
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			continue
+		}
+		files = append(files, file)
+	}
+	if len(files) == 0 {
+		return nil, errors.New("has no .hcl and no .json file in it")
+	}
+	return files, nil
+}

@@ -1,0 +1,86 @@
+package config
+
+import "strings"
+
+// top reads a whole file. A key that is called as one of vaultexec's flags, with
+// _ for -, is that setting, unless the agent or envconsul has something under the
+// same name.
+func (d *decoder) top(root node) {
+	blocks := d.topFields()
+	known := fields{}
+	for name := range d.flags {
+		known[name] = field{read: d.flag}
+	}
+	for name, f := range blocks {
+		setting, both := known[name]
+		known[name] = f
+		if both && f.block {
+			known[name] = field{many: true, read: func(e entry) {
+				if len(e.labels) > 0 || e.value.blocks() {
+					f.read(e)
+				} else {
+					setting.read(e)
+				}
+			}}
+		}
+	}
+	d.block("", root, known)
+}
+
+func (d *decoder) topFields() fields {
+	c := d.config
+	f := fields{
+		"vault":           d.one(d.vault),
+		"auto_auth":       d.one(d.autoAuth),
+		"template_config": d.one(d.templateConfig),
+		"template":        d.labelled(isTemplateKey, d.template),
+		"env_template":    d.labelled(isTemplateKey, d.envTemplate),
+		"exec":            d.one(d.exec),
+		"secret":          d.labelled(isSecretKey, d.secret),
+		"exit_after_auth": d.yes(&c.ExitAfterAuth),
+		"log_level":       d.text(&c.LogLevel),
+		"log_format":      d.text(&c.LogFormat),
+
+		"listener":  d.moot("vaultexec serves no Vault API; an application that asked the agent's address has to be given a token or its secrets"),
+		"api_proxy": d.moot("vaultexec serves no Vault API; an application that asked the agent's address has to be given a token or its secrets"),
+		"cache":     d.moot("vaultexec is one process that keeps its leases itself"),
+		"telemetry": d.moot("--listen serves Prometheus metrics"),
+		"pid_file":  d.moot("vaultexec writes no file of its process id"),
+		"log_file":  d.moot("vaultexec logs to standard error"),
+		"syslog":    d.moot("vaultexec logs to standard error"),
+
+		"disable_mlock":            d.covered(),
+		"disable_idle_connections": d.covered(),
+		"disable_keep_alives":      d.covered(),
+		"log_rotate_bytes":         d.covered(),
+		"log_rotate_duration":      d.covered(),
+		"log_rotate_max_files":     d.covered(),
+	}
+	d.envconsul(f)
+	return f
+}
+
+// envconsul adds what only envconsul's files have.
+func (d *decoder) envconsul(f fields) {
+	c := d.config
+	noConsul := "is about Consul, and vaultexec reads Vault only: remove it, and keep what it gave as ordinary variables or in Vault"
+	f["consul"] = d.refused(noConsul)
+	f["prefix"] = d.refused(noConsul)
+	f["service"] = d.refused(noConsul)
+	f["max_stale"] = d.moot("it is about Consul")
+	f["upcase"] = d.yes(&c.Upcase)
+	f["sanitize"] = d.yes(&c.Sanitize)
+	f["kill_signal"] = d.moot("TERM stops vaultexec, and other signals are the command's; exec.kill_signal is what the command gets")
+	f["reload_signal"] = d.moot("vaultexec does not read its configuration again; exec.reload_signal tells the command of a change")
+	f["wait"] = field{read: func(e entry) {
+		if e.value.kind != objectKind && !e.value.blocks() { // "min:max", as the flag
+			low, _, _ := strings.Cut(e.value.text, ":")
+			e.value.text = low
+			d.duration(&c.Wait).read(e)
+			return
+		}
+		d.one(func(n node) {
+			d.block("wait", n, fields{"min": d.duration(&c.Wait), "max": d.covered(), "enabled": d.covered()})
+		}).read(e)
+	}}
+}
