@@ -26,15 +26,12 @@ import (
 	"cmp"
 	"log/slog"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/vault/api"
-
-	"vaultexec/internal/ref"
 )
 
 const (
@@ -54,6 +51,8 @@ type Config struct {
 	RequestTimeout time.Duration // of each try; default VAULT_CLIENT_TIMEOUT, else 10s
 	Concurrency    int           // requests at a time; default 16
 	Log            *slog.Logger  // default: none
+
+	Defaults Defaults // of the VAULT_* variables
 }
 
 // Client is one Vault and one identity there. Login comes before Fetch; after
@@ -95,11 +94,17 @@ func New(cfg Config) (*Client, error) {
 	if vault.Error != nil {
 		return nil, blame(vault.Error)
 	}
-	timeout := cfg.RequestTimeout
-	if timeout == 0 && os.Getenv(api.EnvVaultClientTimeout) != "" {
-		timeout = vault.Timeout
+	if err := cfg.Defaults.apply(vault); err != nil {
+		return nil, err
 	}
-	if err := checkAddress(vault); err != nil {
+	timeout := cfg.RequestTimeout
+	if timeout == 0 {
+		var err error
+		if timeout, err = cfg.Defaults.timeout(vault); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkAddress(vault, cfg.Defaults); err != nil {
 		return nil, err
 	}
 	concurrency := cmp.Or(cfg.Concurrency, defaultConcurrency)
@@ -126,11 +131,11 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		api:            client,
 		transport:      transport,
-		address:        displayAddress(vault),
-		namespace:      strings.Trim(cmp.Or(cfg.Namespace, client.Namespace()), "/"),
+		address:        displayAddress(vault, cfg.Defaults),
+		namespace:      strings.Trim(cmp.Or(cfg.Namespace, client.Namespace(), cfg.Defaults[api.EnvVaultNamespace].Value), "/"),
 		auth:           cfg.auth(),
 		mount:          cfg.authMount(),
-		envToken:       strings.TrimPrefix(strings.TrimSpace(client.Token()), ref.Login), // that is no token, it asks for one
+		envToken:       cfg.Defaults.token(client.Token()),
 		agent:          vault.AgentAddress != "",
 		requestTimeout: timeout,
 		slots:          make(chan struct{}, concurrency),

@@ -13,8 +13,11 @@ import (
 )
 
 // checkAddress finds addresses that would only fail later, and worse.
-func checkAddress(vault *api.Config) error {
+func checkAddress(vault *api.Config, defaults Defaults) error {
 	name, address := api.EnvVaultAddress, vault.Address
+	if _, called := defaults.value(name); called != "" {
+		name = called
+	}
 	if vault.AgentAddress != "" { // it is the one that is used
 		name, address = api.EnvVaultAgentAddr, vault.AgentAddress
 	}
@@ -31,13 +34,13 @@ func checkAddress(vault *api.Config) error {
 
 // displayAddress is the address for messages, without what may be a credential:
 // user information and query.
-func displayAddress(vault *api.Config) string {
+func displayAddress(vault *api.Config, defaults Defaults) string {
 	u, err := url.Parse(vault.Address) // NewClient has put the one it uses here
 	if err != nil {
 		panic("BUG: an address that checkAddress passed does not parse")
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	if os.Getenv(api.EnvVaultAddress) == "" && vault.AgentAddress == "" {
+	if given, _ := defaults.value(api.EnvVaultAddress); given == "" && vault.AgentAddress == "" {
 		return u.String() + " (VAULT_ADDR is not set)"
 	}
 	return u.String()
