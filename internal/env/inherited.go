@@ -33,11 +33,11 @@ type reference struct {
 //   - Literal VAULT_* are inherited by --pass alone, all other literals unless
 //     --pristine, and then by --keep.
 //
-// A name that --env certainly sets is not looked at: nothing is fetched for it.
+// A name that --env or the configuration certainly sets is not looked at: nothing is fetched for it.
 func readInherited(s *Sources, rep *report) inherited {
 	in := inherited{literals: map[string]string{}}
 	seen := map[string]bool{}
-	certain := certainNames(s.Variables)
+	certain := certainNames(s)
 	for _, entry := range s.Inherited {
 		name, value, ok := strings.Cut(entry, "=")
 		if !ok || name == "" || seen[name] {
@@ -94,10 +94,14 @@ func isVaults(name string) bool {
 	return strings.HasPrefix(name, "VAULT_") || strings.HasPrefix(name, "VAULTEXEC_")
 }
 
-// certainNames are those that --env sets whatever is fetched.
-func certainNames(variables []Variable) map[string]bool {
+// certainNames are those that --env and the configuration set whatever is fetched.
+func certainNames(s *Sources) map[string]bool {
 	names := map[string]bool{}
-	for _, v := range variables {
+	for _, entry := range s.Custom {
+		name, _, _ := strings.Cut(entry, "=")
+		names[name] = true
+	}
+	for _, v := range s.Variables {
 		if !v.Ref.Optional {
 			names[v.Name] = true
 		}

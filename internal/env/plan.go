@@ -38,7 +38,7 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 	offered := offers{
 		explicit:   p.explicit(l),
 		references: p.references(l),
-		whole:      p.whole(l),
+		whole:      append(p.whole(l), p.renamed(l)...),
 		literals:   p.inherited.literals,
 	}
 	final := settle(offered, p.sources.OnConflict, &rep)
@@ -61,7 +61,8 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 	return plan, nil
 }
 
-// explicit are the variables of --env.
+// explicit are the variables of --env, and those that the configuration sets
+// outright, which win.
 func (p *Planner) explicit(l lookup) map[string]candidate {
 	offered := map[string]candidate{}
 	for _, v := range p.sources.Variables {
@@ -69,6 +70,10 @@ func (p *Planner) explicit(l lookup) map[string]candidate {
 		if value, ok := l.value(place, v.Ref); ok {
 			offered[v.Name] = candidate{v.Name, value.Text(), place}
 		}
+	}
+	for _, entry := range p.sources.Custom {
+		name, value, _ := strings.Cut(entry, "=")
+		offered[name] = candidate{name, value, "the configuration"}
 	}
 	return offered
 }
@@ -117,21 +122,22 @@ func (p *Planner) whole(l lookup) []candidate {
 
 // offers are the variables of all sources, the strongest source first.
 type offers struct {
-	explicit   map[string]candidate // name -> --env
+	explicit   map[string]candidate // name -> --env, or the configuration's
 	references []candidate          // inherited, with references
-	whole      []candidate          // --secret, in order
+	whole      []candidate          // --secret and secret blocks, in order
 	literals   map[string]string    // name -> inherited value
 }
 
 // settle is the precedence of vaultexec. From strong to weak:
 //
-//  1. --env NAME=REF replaces whatever else has the name, without a word
-//  2. references inside inherited variables
-//  3. whole secrets, in the order given
-//  4. literal inherited variables
+//  1. what the configuration sets outright (exec.env.custom)
+//  2. --env NAME=REF replaces whatever else has the name, without a word
+//  3. references inside inherited variables
+//  4. whole secrets, in the order given
+//  5. literal inherited variables
 //
 // Since nobody writes down the names in a whole secret, one that is already
-// there as 2, as 4 or from an earlier secret is a conflict: an error, or what
+// there as 3, as 5 or from an earlier secret is a conflict: an error, or what
 // was there stays (keep), or the whole secret's wins, among secrets the later
 // one's (overwrite). A source that has nothing to give, because it is optional
 // and missing, takes no part.

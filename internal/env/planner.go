@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"vaultexec/internal/nearest"
 	"vaultexec/internal/ref"
@@ -25,6 +26,7 @@ func NewPlanner(s Sources) (*Planner, error) {
 	checkChoices(&s, &rep)
 	checkPatterns(&s, &rep)
 	checkVariables(&s, &rep)
+	checkCustom(&s, &rep)
 	checkPrefixes(&s, &rep)
 	p := &Planner{sources: s}
 	if rep.err() == nil { // with malformed patterns there is no telling what is inherited
@@ -51,6 +53,9 @@ func (p *Planner) Refs() []ref.Ref {
 		}
 	}
 	refs = append(refs, p.sources.Secrets...)
+	for _, s := range p.sources.Renamed {
+		refs = append(refs, s.Ref)
+	}
 	for _, f := range p.files {
 		refs = append(refs, f.ref)
 	}
@@ -110,6 +115,17 @@ func checkVariables(s *Sources, rep *report) {
 			continue
 		}
 		first[v.Name] = v.Ref
+	}
+}
+
+func checkCustom(s *Sources, rep *report) {
+	for _, entry := range s.Custom {
+		name, _, ok := strings.Cut(entry, "=")
+		if !ok {
+			rep.addf(ClassConfig, "a variable of the configuration is NAME=VALUE, and there is one without =") // it may be a value
+		} else if err := checkName(name); err != nil {
+			rep.addf(ClassConfig, "variable %q of the configuration: %v", name, err)
+		}
 	}
 }
 

@@ -47,8 +47,10 @@ type Sources struct {
 	Inherited []string // NAME=value, as os.Environ has it
 
 	Secrets   []ref.Ref // variables named by the secret: --secret, in the order given
+	Renamed   []Renamed // after those
 	Variables []Variable
 	Files     []File
+	Custom    []string // NAME=value of the configuration: stronger than all others
 
 	OnConflict Conflict
 	Case       ref.Case // of names from whole secrets that do not say it themselves
