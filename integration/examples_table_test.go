@@ -4,7 +4,7 @@ package integration
 // that is not here, and a row that no block needs, fails the test.
 //
 // What the examples take for granted is here and nowhere else: the secrets in
-// Vault, the role app, the programs that they run, and two directories of the
+// Vault, the role app, the programs that they run, and directories of the
 // machine.
 
 // exampleSecrets are in the Vault that the examples talk to: mount -> path ->
@@ -32,7 +32,7 @@ var exampleStandIns = map[string]string{
 }
 
 // exampleRoots are the directories that are below the test's own root.
-var exampleRoots = []string{"/app/", "/run/secrets/"}
+var exampleRoots = []string{"/app/", "/run/secrets/", "/etc/app/"}
 
 // kind is how a block is run.
 type kind string
@@ -44,6 +44,7 @@ const (
 	asImage    kind = "dockerfile" // built and run by a container engine
 	asTargets  kind = "make"       // only looked up: they run this test, or much more
 	asPolicy   kind = "hcl"        // accepted by Vault as a policy
+	asFile     kind = "file"       // named by the comment in its first line, for the blocks behind it
 	asGrammar  kind = "grammar"    // not to be run
 )
 
@@ -94,6 +95,19 @@ var examples = []example{
 
 	{file: "docs/coming-from-vault-env.md", first: "env:", kind: asVaultEnv, env: map[string]string{"DB_USERNAME": "db-readonly-username",
 		"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db/app"}},
+
+	{file: "docs/configuration.md", first: "# /etc/app/vaultexec.hcl", kind: asFile},
+	{file: "docs/configuration.md", first: "vaultexec --config /etc/app/vaultexec.hcl", kind: inShell, pod: true, env: databaseConfig,
+		args: []string{"--log-level", "${LOG_LEVEL:-info}"}},
+	{file: "docs/configuration.md", first: "# /etc/app/flags.hcl", kind: asFile},
+	{file: "docs/configuration.md", first: "vaultexec --config /etc/app/flags.hcl -- psql", kind: inShell, pod: true,
+		env: map[string]string{"PGPASSWORD": "db-secret-password"}, reads: "/run/secrets/tls.key", has: "-----BEGIN KEY-----\n"},
+	{file: "docs/configuration.md", first: `secret "MOUNT/PATH" { ... }`, kind: asGrammar},
+
+	{file: "docs/coming-from-envconsul.md", first: "# /etc/app/envconsul.hcl", kind: asFile},
+	{file: "docs/coming-from-envconsul.md", first: "envconsul -config /etc/app/envconsul.hcl", kind: asGrammar},
+	{file: "docs/coming-from-envconsul.md", first: "vaultexec --role app --config /etc/app/envconsul.hcl", kind: inShell, pod: true,
+		env: map[string]string{"DB_USER": "db-readonly-username", "PASSWORD": "db-secret-password", "MODE": "production"}, args: []string{"--port", "8080"}},
 
 	{file: "docs/rotation.md", first: "vaultexec --role app --secret internal/database/config --on-change restart -- app", kind: inShell, pod: true, env: wholeConfig},
 	{file: "docs/rotation.md", first: `path "sys/leases/revoke" { capabilities = ["update"] }`, kind: asPolicy},

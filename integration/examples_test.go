@@ -111,11 +111,12 @@ type exampleStage struct {
 	vault    *servers.Vault
 	policies []string
 	account  *account
+	files    map[string]string // path -> content, from blocks that are files
 }
 
 func newExampleStage(t *testing.T) *exampleStage {
 	t.Helper()
-	s := &exampleStage{vault: ownVault(t, servers.VaultOptions{})}
+	s := &exampleStage{vault: ownVault(t, servers.VaultOptions{}), files: make(map[string]string)}
 	for mount, secrets := range exampleSecrets {
 		kv := kvMountAt(t, s.vault, mount, 2)
 		for path, f := range secrets {
@@ -160,6 +161,8 @@ func (s *exampleStage) run(t *testing.T, b block, x example) {
 		}
 	case asTargets:
 		lookUpTargets(t, b.text)
+	case asFile:
+		s.files[strings.TrimPrefix(b.first(), "# ")] = b.text
 	case asImage:
 		s.runImage(t, b.text)
 	case inShell:
@@ -181,6 +184,12 @@ func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...
 		script = strings.ReplaceAll(script, " "+dir, " "+root+dir)
 	}
 	script = strings.ReplaceAll(script, exampleAddress, s.vault.Address)
+	for path, text := range s.files {
+		for _, dir := range exampleRoots {
+			text = strings.ReplaceAll(text, `"`+dir, `"`+root+dir)
+		}
+		writeFile(t, root+path, strings.ReplaceAll(text, exampleAddress, s.vault.Address))
+	}
 	c := vaultexec(t).vault(s.vault.Address).env(vars...)
 	verb := "report"
 	if x.reads != "" {

@@ -15,8 +15,9 @@ import (
 // invocation is what a command line comes to.
 type invocation struct {
 	settings *settings.Settings
-	verb     verb     // what is to be done; nil: run the command
-	command  []string // behind the two dashes
+	verb     verb           // what is to be done; nil: run the command
+	command  []string       // behind the two dashes, or of a configuration file
+	flags    *pflag.FlagSet // those of the settings
 	environ  []string
 	notes    []settings.Note // on what was set for another tool
 }
@@ -26,9 +27,9 @@ type invocation struct {
 // has printed. With an error it returns the invocation too, as far as it was
 // understood: it may say where the error is to be written.
 func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
-	inv := &invocation{settings: settings.Default(), environ: environ}
-	groups := inv.settings.Groups()
 	flags := pflag.NewFlagSet("vaultexec", pflag.ContinueOnError)
+	inv := &invocation{settings: settings.Default(), flags: flags, environ: environ}
+	groups := inv.settings.Groups()
 	for _, g := range groups {
 		flags.AddFlagSet(g.Flags)
 	}
@@ -90,23 +91,40 @@ func (inv *invocation) accept(cmd *cobra.Command, words []string, environErr err
 	switch dash := cmd.ArgsLenAtDash(); {
 	case dash < 0 && len(words) > 0 || dash > 0:
 		return wordsError(words)
-	case len(words) == 0:
+	}
+	if err := inv.check(environErr); err != nil {
+		return err
+	}
+	if inv.command = words; len(words) == 0 {
+		inv.command = inv.settings.Files().Command
+	}
+	if len(inv.command) == 0 {
 		return &usageError{"there is no command: vaultexec [flags] -- COMMAND [ARG...], vaultexec --help tells more"}
 	}
-	inv.command = words
-	return inv.check(environErr)
+	return nil
 }
 
-// check looks at the settings as a whole.
+// check looks at the settings as a whole, with what others say.
 func (inv *invocation) check(environErr error) error {
 	if environErr != nil {
 		return environErr
 	}
+	if err := inv.readOthers(); err != nil {
+		return err
+	}
+	return inv.settings.Check()
+}
+
+// readOthers takes over what was written for other tools: variables, then
+// configuration files.
+func (inv *invocation) readOthers() error {
 	var err error
 	if inv.notes, err = inv.settings.AdoptVaultEnv(inv.environ); err != nil {
 		return err
 	}
-	return inv.settings.Check()
+	notes, err := inv.settings.ReadFiles(inv.environ, inv.flags)
+	inv.notes = append(inv.notes, notes...)
+	return err
 }
 
 // tell logs what became of the settings of other tools.

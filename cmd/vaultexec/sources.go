@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 	"syscall"
 
 	"vaultexec/internal/env"
@@ -15,7 +16,7 @@ import (
 // the others or the settings.
 
 func sources(s *settings.Settings, environ []string) env.Sources {
-	vaultEnv := s.VaultEnv()
+	vaultEnv, files := s.VaultEnv(), s.Files()
 	return env.Sources{
 		TransitMount:  vaultEnv.TransitMount,
 		TransitKey:    vaultEnv.TransitKey,
@@ -23,8 +24,10 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 
 		Inherited:  environ,
 		Secrets:    s.Secret.Items,
+		Renamed:    files.Renamed,
+		Custom:     files.Custom,
 		Variables:  s.Env.Items,
-		Files:      s.File.Items,
+		Files:      slices.Concat(s.File.Items, files.Tokens),
 		OnConflict: env.Conflict(s.OnConflict),
 		Case:       ref.Case(s.Case),
 		Prefix:     s.Prefix,
@@ -44,6 +47,10 @@ func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {
 		Namespace:   s.Namespace,
 		Concurrency: s.Concurrency,
 		Log:         log,
+		Defaults:    fetch.Defaults{},
+	}
+	for name, v := range s.Files().Vault {
+		cfg.Defaults[name] = fetch.Default{Value: v.Value, Place: v.Place}
 	}
 	if s.IsSet("request-timeout") { // else VAULT_CLIENT_TIMEOUT may say
 		cfg.RequestTimeout = s.RequestTimeout

@@ -101,7 +101,7 @@ func (s *stage) environment(format string) supervise.Outcome {
 // render writes what an application in another container, or after this one,
 // will read. Nothing removes it.
 func (s *stage) render() supervise.Outcome {
-	if len(s.settings.File.Items) == 0 {
+	if len(s.settings.File.Items)+len(s.settings.Files().Tokens) == 0 {
 		return supervise.Outcome{Err: &usageError{"vaultexec render has no file to write: name one with --file DEST=REF"}}
 	}
 	prep, outcome := s.prepare(everything)

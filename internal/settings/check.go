@@ -120,7 +120,7 @@ func (s *Settings) Supervise(reads bool) bool {
 	case ModeSupervise:
 		return true
 	}
-	return len(s.ofChild()) > 0 || len(s.File.Items) > 0 || reads && !s.Once
+	return len(s.ofChild()) > 0 || len(s.File.Items)+len(s.files.Tokens) > 0 || reads && !s.Once
 }
 
 // UnknownFlag is the error for a flag that there is not, with what was meant.

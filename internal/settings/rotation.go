@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -194,3 +195,5 @@ func (s *Settings) checkRotation(bad func(string, ...any)) {
 
 // watching are the settings that mean something only while secrets are watched.
 var watching = []string{"on-change", "refresh", "debounce", "splay", "min-interval", "window"}
+
+func isWatching(name string) bool { return slices.Contains(watching, name) }

@@ -1,7 +1,8 @@
 // Package settings has what a user can set: one struct, its defaults, its
-// flags, their VAULTEXEC_* environment forms, and the rules between them.
-// A flag beats the environment, the environment beats the default, and each
-// value remembers where it came from.
+// flags, their VAULTEXEC_* environment forms, what configuration files say
+// instead, and the rules between them. A flag beats the environment, that beats
+// a configuration file, and that the default; each value remembers where it came
+// from.
 package settings
 
 import (
@@ -34,6 +35,7 @@ type Settings struct {
 
 	Secret SecretList   `split_words:"true"`
 	Env    VariableList `split_words:"true"`
+	Config PathList     `split_words:"true"`
 	File   FileList     `split_words:"true"`
 
 	OnConflict Conflict `split_words:"true"`
@@ -69,6 +71,7 @@ type Settings struct {
 	Listen string `split_words:"true"`
 
 	vaultEnv VaultEnv
+	files    Files
 	origins  map[string]string // flag's name -> where its value was set
 }
 
@@ -136,8 +139,8 @@ func Default() *Settings {
 	}
 }
 
-// Origin tells where a setting's value was set: "--role", "VAULTEXEC_ROLE" or
-// "default". name is the flag's, without dashes.
+// Origin tells where a setting's value was set: "--role", "VAULTEXEC_ROLE",
+// "agent.hcl:12" or "default". name is the flag's, without dashes.
 func (s *Settings) Origin(name string) string {
 	if o, ok := s.origins[name]; ok {
 		return o

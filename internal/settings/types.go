@@ -175,6 +175,19 @@ func parseGlob(v string) (string, error) { return v, ref.CheckGlob(v) }
 func (l *GlobList) Set(v string) error    { return l.add(parseGlob(v)) }
 func (l *GlobList) Decode(v string) error { return l.decode(v, parseGlob) }
 
+// PathList are files or directories.
+type PathList struct{ list[string] }
+
+func parsePath(v string) (string, error) {
+	if v == "" {
+		return v, errors.New("names no file")
+	}
+	return v, nil
+}
+
+func (l *PathList) Set(v string) error    { return l.add(parsePath(v)) }
+func (l *PathList) Decode(v string) error { return l.decode(v, parsePath) }
+
 // Rewrite says that one signal is to arrive as another; To is 0 where it is
 // not to arrive at all.
 type Rewrite struct{ From, To syscall.Signal }

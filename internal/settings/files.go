@@ -1,0 +1,131 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"vaultexec/internal/config"
+	"vaultexec/internal/env"
+)
+
+// Files is what configuration files say that no flag can.
+type Files struct {
+	Vault   map[string]config.Given[string] // VAULT_* variable -> what it is where it is not set
+	Command []string                        // of exec; empty: none
+	Tokens  []env.File                      // sinks: files of the token
+	Renamed []env.Renamed                   // secret blocks
+	Custom  []string                        // NAME=value
+}
+
+// Files returns it.
+func (s *Settings) Files() Files { return s.files }
+
+// notInFiles are the flags that a file cannot set.
+var notInFiles = map[string]bool{"config": true}
+
+// ReadFiles reads what --config names, and takes from it what neither a flag nor
+// the environment has set. Call it after those, and before
+// Check. flags are those of Groups.
+func (s *Settings) ReadFiles(environ []string, flags *pflag.FlagSet) ([]Note, error) {
+	variables := map[string]string{}
+	for _, entry := range environ {
+		name, value, ok := strings.Cut(entry, "=")
+		if _, twice := variables[name]; ok && !twice {
+			variables[name] = value
+		}
+	}
+	opt := config.Options{Lookup: func(name string) (string, bool) { v, set := variables[name]; return v, set }}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !notInFiles[f.Name] {
+			opt.Flags = append(opt.Flags, f.Name)
+		}
+	})
+	if len(s.Config.Items) == 0 {
+		return nil, nil
+	}
+	c, err := config.Load(s.Config.Items, opt)
+	if err != nil {
+		return nil, err
+	}
+	var notes []Note
+	for _, n := range c.Notes {
+		notes = append(notes, Note{Text: n.Place + ": " + n.Text, Warning: true})
+	}
+	l := layer{settings: s, flags: flags}
+	l.apply(c)
+	if len(l.problems) > 0 {
+		return notes, &Error{strings.Join(l.problems, "\n")}
+	}
+	return notes, nil
+}
+
+// layer puts what a file says into the settings, as far as nothing stronger has
+// said it.
+type layer struct {
+	settings *Settings
+	flags    *pflag.FlagSet
+	problems []string
+}
+
+func (l *layer) bad(place, format string, args ...any) {
+	l.problems = append(l.problems, place+": "+fmt.Sprintf(format, args...))
+}
+
+func (l *layer) apply(c *config.Config) {
+	once := l.settings.Once // said by something stronger
+	for _, f := range c.Flags {
+		if !once || !isWatching(f.Name) {
+			l.set(f.Name, strings.ReplaceAll(f.Name, "-", "_"), f.Place, f.Values...)
+		}
+	}
+	l.login(c)
+	l.vault(&c.Vault, &c.AutoAuth.Method)
+	l.reporting(c)
+	// First, because there is nothing to watch then, whatever else is said.
+	if c.ExitAfterAuth.Value {
+		l.set("once", "exit_after_auth", c.ExitAfterAuth.Place, "true")
+	}
+	l.rotation(c)
+	l.exec(&c.Exec)
+	l.sinks(c)
+	l.templates(c)
+	for _, secret := range c.Secrets {
+		l.secret(c, secret)
+	}
+}
+
+// set gives a flag its values, unless something stronger has. key is how the file
+// calls it.
+func (l *layer) set(flag, key, place string, values ...string) {
+	s := l.settings
+	if place == "" || s.IsSet(flag) {
+		return
+	}
+	value := l.flags.Lookup(flag).Value
+	for _, v := range values {
+		err := value.Set(v)
+		if err != nil && value.Type() == "bool" {
+			err = errors.New("is either true or false")
+		}
+		if err != nil {
+			l.bad(place, "%s: %v", key, err)
+			break
+		}
+	}
+	s.origins[flag] = place
+}
+
+// given is set for a text that may not be there.
+func (l *layer) given(flag, key string, v config.Given[string]) { l.set(flag, key, v.Place, v.Value) }
+
+// unwatched is set for what has no meaning when secrets are fetched once. A file
+// that says it all the same was written for another case, as the agent's for its
+// init container is.
+func (l *layer) unwatched(flag, key, place, value string) {
+	if !l.settings.Once {
+		l.set(flag, key, place, value)
+	}
+}

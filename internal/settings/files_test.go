@@ -1,0 +1,230 @@
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// loadFile reads settings as main does, with a configuration file, which is
+// called f in origins and messages.
+func loadFile(t *testing.T, text string, environ map[string]string, args ...string) (*Settings, []Note, error) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("f", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := Default()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	for _, g := range s.Groups() {
+		flags.AddFlagSet(g.Flags)
+	}
+	var list []string
+	for name, value := range environ {
+		t.Setenv(name, value)
+		list = append(list, name+"="+value)
+	}
+	if err := s.ReadEnvironment(list, flags); err != nil {
+		t.Fatal(err)
+	}
+	if err := flags.Parse(append([]string{"--config", "f"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	s.NoteFlags(flags)
+	notes, err := s.ReadFiles(list, flags)
+	if err == nil {
+		err = s.Check()
+	}
+	return s, notes, err
+}
+
+func TestFilePrecedence(t *testing.T) {
+	const text = `
+role = "file"
+namespace = "file"
+stop_timeout = "7s"
+secret = ["kv/file"]
+keep = ["F*"]
+pristine = true
+once = true
+`
+	s, _, err := loadFile(t, text, map[string]string{"VAULTEXEC_NAMESPACE": "env", "VAULTEXEC_SECRET": "kv/env"}, "--role", "flag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, origin string
+		got, want    any
+	}{
+		{"role", "--role", s.Role, "flag"},
+		{"namespace", "VAULTEXEC_NAMESPACE", s.Namespace, "env"},
+		{"secret", "VAULTEXEC_SECRET", len(s.Secret.Items) == 1 && s.Secret.Items[0].Path == "kv/env", true},
+		{"stop-timeout", "f:4", s.StopTimeout, 7 * time.Second},
+		{"keep", "f:6", s.Keep.Items, []string{"F*"}},
+		{"pristine", "f:7", s.Pristine, true},
+		{"once", "f:8", s.Once, true},
+		{"concurrency", "default", s.Concurrency, 16},
+	} {
+		if !reflect.DeepEqual(tt.got, tt.want) || s.Origin(tt.name) != tt.origin {
+			t.Errorf("%s is %v from %s, want %v from %s", tt.name, tt.got, s.Origin(tt.name), tt.want, tt.origin)
+		}
+	}
+}
+
+// What the agent and envconsul say in their own words.
+func TestFileTranslation(t *testing.T) {
+	const login = "auto_auth {\n method \"kubernetes\" {\n mount_path = \"auth/k8s\"\n config = {\n role = \"app\"\n token_path = \"/tok\"\n}\n}\n sink \"file\" {\n config = {\n path = \"/t\"\n}\n}\n}\n"
+	for _, tt := range []struct {
+		what, text string
+		args       []string
+		got        func(s *Settings) any
+		want       any
+	}{
+		{"login", login, nil, func(s *Settings) any { return []string{s.Auth, s.Role, s.AuthMount, s.JWTPath, s.Origin("role")} }, []string{"kubernetes", "app", "auth/k8s", "/tok", "f:5"}},
+		{"another login", login, []string{"--auth", "token"}, func(s *Settings) any { return []string{s.Auth, s.Role, s.AuthMount} }, []string{"token", "", ""}},
+		{"another role", login, []string{"--role", "mine"}, func(s *Settings) any { return []string{s.Auth, s.Role, s.AuthMount} }, []string{"kubernetes", "mine", "auth/k8s"}},
+		{"envconsul's login", `vault { k8s_auth_role_name = "app" k8s_service_mount_path = "k8s" }`, nil, func(s *Settings) any { return []string{s.Role, s.AuthMount} }, []string{"app", "k8s"}},
+		{"sink", login, nil, func(s *Settings) any {
+			f := s.Files().Tokens[0]
+			return []any{f.Dest, f.Ref.Login, f.Ref.Mode, f.Ref.Owner, f.Ref.OnChange, s.Supervise(false)}
+		}, []any{"/t", true, "0640", "", "none", true}},
+		{"sink's owner", `auto_auth { method "kubernetes" {} sink "file" { config = { path = "/t" mode = 0600 owner = 7 group = 8 } } }`, []string{"--role", "r"}, func(s *Settings) any {
+			return []string{s.Files().Tokens[0].Ref.Mode, s.Files().Tokens[0].Ref.Owner}
+		}, []string{"0600", "7:8"}},
+		{"server", `vault { address = "a" ca_cert = "c" tls_skip_verify = true } auto_auth { method "kubernetes" { namespace = "n" } }`, []string{"--role", "r"}, func(s *Settings) any {
+			v := s.Files().Vault
+			return []string{v["VAULT_ADDR"].Value, v["VAULT_CACERT"].Value, v["VAULT_SKIP_VERIFY"].Value, v["VAULT_NAMESPACE"].Value, v["VAULT_CACERT"].Place, v["VAULT_CLIENT_CERT"].Value}
+		}, []string{"a", "c", "true", "n", "f:1", ""}},
+		{"command", `exec { command = ["a", "b"] restart_on_secret_changes = "never" restart_stop_signal = "SIGINT" kill_timeout = "3s" splay = "1s" }`, nil, func(s *Settings) any {
+			return []any{s.Files().Command, s.OnChange.String(), s.StopSignal.String(), s.StopTimeout, s.Splay}
+		}, []any{[]string{"a", "b"}, "none", "INT", 3 * time.Second, time.Second}},
+		{"signal", `exec { command = "a" reload_signal = "SIGHUP" restart_on_secret_changes = "always" }`, nil, func(s *Settings) any { return s.OnChange.String() }, "signal:SIGHUP"},
+		{"environment", `exec { env { allowlist = ["A*"] denylist = ["AB"] custom = ["X=1"] } }`, nil, func(s *Settings) any {
+			return []any{s.Pristine, s.Keep.Items, s.Drop.Items, s.Files().Custom}
+		}, []any{true, []string{"A*"}, []string{"AB"}, []string{"X=1"}}},
+		{"environment by flag", `exec { env { allowlist = ["A*"] } }`, []string{"--pristine=false"}, func(s *Settings) any { return []any{s.Pristine, len(s.Keep.Items)} }, []any{false, 0}},
+		{"rotation", `template_config { static_secret_render_interval = "9m" max_connections_per_host = 3 } wait = "4s"`, nil, func(s *Settings) any {
+			return []any{s.Refresh, s.Concurrency, s.Debounce}
+		}, []any{9 * time.Minute, 3, 4 * time.Second}},
+		{"once", "template_config { static_secret_render_interval = \"9m\" }\nexec { reload_signal = \"HUP\" splay = 1 }\nexit_after_auth = true", nil, func(s *Settings) any { return []any{s.Once, s.Refresh, s.Origin("on-change")} }, []any{true, time.Minute, "default"}},
+		{"once by flag", `refresh = "9m"`, []string{"--once"}, func(s *Settings) any { return s.Refresh }, time.Minute},
+		{"log", "log_level = \"TRACE\"\nlog_format = \"standard\"", nil, func(s *Settings) any { return []string{s.LogLevel.String(), string(s.LogFormat)} }, []string{"debug", "text"}},
+		{"log of envconsul", `log_level = "WARN"`, nil, func(s *Settings) any { return s.LogLevel.String() }, "warn"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			s, _, err := loadFile(t, tt.text, nil, tt.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tt.got(s); !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestFileSecrets(t *testing.T) {
+	for _, tt := range []struct {
+		what, text, field string
+		args              []string
+		want              []string
+	}{
+		{"path", `secret { path = "kv/data/app-x" }`, "user", nil, []string{"kv_data_app_x_user"}},
+		{"no prefix", `secret { path = "kv/app" no_prefix = true }`, "user", nil, []string{"user"}},
+		{"prefix", `secret { path = "kv/app" prefix = "DB_" }`, "user", nil, []string{"DB_user"}},
+		{"upper", `upcase = true secret { path = "kv/app" }`, "my-key", nil, []string{"KV_APP_MY-KEY"}},
+		{"upper and clean", "upcase = true\nsanitize = true\nsecret { path = \"kv/app\" }", "my-key", nil, []string{"KV_APP_MY_KEY"}},
+		{"case", `secret "kv/app" { no_prefix = true case = "upper" }`, "my-key", nil, []string{"MY_KEY"}},
+		{"case of the settings", `secret "kv/app" { no_prefix = true }`, "my-key", []string{"--case", "upper"}, []string{"MY_KEY"}},
+		{"format", `secret { path = "kv/app" format = "X_{{ key }}_Y" }`, "user", nil, []string{"X_kv_app_user_Y"}},
+		{"format before keys", `secret { path = "kv/app" no_prefix = true format = "X_{{ key }}" key { name = "pass" format = "P" } }`, "user", nil, []string{"X_user"}},
+		{"keys", `secret { path = "kv/app" no_prefix = true key { name = "user" format = "A" } key { name = "user" format = "B_{{ key }}" } }`, "user", nil, []string{"A", "B_user"}},
+		{"key with the prefix", `secret { path = "kv/app" key { name = "user" format = "A" } }`, "user", nil, []string{"kv_app_A"}},
+		{"key without a format", `secret { path = "kv/app" no_prefix = true key { name = "user" } }`, "user", nil, []string{"user"}},
+		{"no such key", `secret { path = "kv/app" no_prefix = true key { name = "pass" } }`, "user", nil, nil},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			text := strings.Replace(tt.text, "upcase = true secret", "upcase = true\nsecret", 1)
+			s, _, err := loadFile(t, text, nil, tt.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := s.Files().Renamed[0].Names(tt.field); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	s, _, err := loadFile(t, `secret "kv/app?version=3" { optional = true namespace = "a&b" refresh = "5m" key "a*" {} key "b" {} }`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.Files().Renamed[0].Ref
+	if r.Path != "kv/app" || r.Version != 3 || !r.Optional || r.Namespace != "a&b" || *r.Refresh != 5*time.Minute ||
+		!slices.Equal(r.Only, []string{`a\*`, "b"}) {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestFileProblems(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"\nmode = \"exek\"", `f:2: mode: "exek" is not one of auto, exec, supervise: did you mean exec?`},
+		{"once = \"maybe\"", "f:1: once: is either true or false"},
+		{"stop_timeout = 5", "f:1: stop_timeout: is not a duration: write a number and a unit, such as 500ms, 30s or 2m"},
+		{"concurrency = -1", "f:1: must be at least 1"},
+		{"config = \"x\"", `f:1: there is no key "config"`},
+		{"exec { kill_signal = \"SIGFOO\" }", `f:1: exec.kill_signal: no signal is called "SIGFOO"`},
+		{"secret { path = \"kv\" }", "f:1: secret: the path has no slash: write MOUNT/PATH, as for vault kv get"},
+		{"secret \"kv/app\" { refresh = \"soon\" }", "f:1: secret: parameter refresh is a time from 1s up, such as 30s or 5m, or never"},
+		{"auto_auth { method \"aws\" { } }", `f:1: auto_auth.method "aws" is not supported: there are kubernetes`},
+		{"auto_auth { method \"kubernetes\" { config = { rolle = \"x\" } } }", `f:1: there is no parameter "rolle" of the method kubernetes: did you mean role?`},
+		{"auto_auth { method \"kubernetes\" { } }", "f:1: the kubernetes login needs a role, set --role"},
+		{"log_level = \"loud\"", `f:1: log_level: "loud" is not one of debug, info, warn, error`},
+	} {
+		_, _, err := loadFile(t, tt.text, nil)
+		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s", tt.text, err, tt.want)
+			continue
+		}
+		if classed, ok := err.(interface{ Class() string }); !ok || classed.Class() != "config" {
+			t.Errorf("%T is no config error", err)
+		}
+	}
+}
+
+func TestFileNotes(t *testing.T) {
+	_, notes, err := loadFile(t, "pid_file = \"x\"", nil)
+	if err != nil || !slices.Equal(notes, []Note{{"f:1: pid_file has no effect: vaultexec writes no file of its process id", true}}) {
+		t.Errorf("%v, %v", notes, err)
+	}
+}
+
+// TestFilesOfDirectory: several files, and what environment variables they ask for.
+func TestFilesOfDirectory(t *testing.T) {
+	t.Setenv("HOST", "wrong: only what was handed over counts")
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.hcl": "vault { address = \"http://${HOST}\" }", "b.hcl": `exec { command = "app" }`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := Default()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	for _, g := range s.Groups() {
+		flags.AddFlagSet(g.Flags)
+	}
+	if err := s.Config.Set(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ReadFiles([]string{"HOST=vault"}, flags); err != nil {
+		t.Fatal(err)
+	}
+	if s.Files().Vault["VAULT_ADDR"].Value != "http://vault" || len(s.Files().Command) != 1 {
+		t.Errorf("%+v", s.Files())
+	}
+}

@@ -1,0 +1,45 @@
+package settings
+
+import (
+	"fmt"
+	"io/fs"
+
+	"vaultexec/internal/config"
+	"vaultexec/internal/env"
+	"vaultexec/internal/ref"
+)
+
+// sinkMode is what the agent gives a sink that does not say.
+const sinkMode fs.FileMode = 0o640
+
+// sinks takes over the files of the token. A new token replaces the old one
+// there, which is no change that the command has to be told of.
+func (l *layer) sinks(c *config.Config) {
+	if ttl := c.AutoAuth.Method.WrapTTL; ttl.Value > 0 {
+		l.bad(ttl.Place, "wrap_ttl is not supported: write the token itself")
+	}
+	for _, sink := range c.AutoAuth.Sinks {
+		if sink.WrapTTL.Value > 0 {
+			l.bad(sink.WrapTTL.Place, "wrap_ttl is not supported: write the token itself")
+		}
+		mode := sinkMode
+		if sink.Mode.IsSet() {
+			mode = sink.Mode.Value
+		}
+		r := ref.Ref{Source: ref.Source{Login: true}, Key: ref.TokenKey, OnChange: "none", Format: "raw", Mode: fmt.Sprintf("%04o", mode)}
+		if sink.Owner.IsSet() {
+			r.Owner = fmt.Sprint(sink.Owner.Value)
+		}
+		if sink.Group.IsSet() {
+			r.Owner += fmt.Sprintf(":%d", sink.Group.Value)
+		}
+		l.settings.files.Tokens = append(l.settings.files.Tokens, env.File{Dest: sink.Path.Value, Ref: r})
+	}
+}
+
+// templates refuses what would otherwise be missing without a word.
+func (l *layer) templates(c *config.Config) {
+	for _, t := range append(c.Templates, c.EnvTemplates...) {
+		l.bad(t.Place, "templates are not supported: name the secret with --file or --env")
+	}
+}
