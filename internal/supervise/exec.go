@@ -5,8 +5,6 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // stopSignals end a Go program that has not caught them, as PID 1 with status
@@ -89,7 +87,7 @@ func (s *Stops) replace(e event) Outcome {
 	if e.kind == preparationFailed {
 		return failed(e.err)
 	}
-	return failed(newStartError(e.command.Path, unix.Exec(e.command.Path, e.command.Args, e.command.Env)))
+	return failed(become(e.command))
 }
 
 // stopped is the outcome of a preparation that sig ended.

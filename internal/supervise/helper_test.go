@@ -80,8 +80,10 @@ func helperRun(args []string) int {
 	child := flags.Bool("child", false, "forward to the child only")
 	rewrite := flags.String("rewrite", "", "FROM:TO,...")
 	verbose := flags.Bool("v", false, "log")
+	inherit := flags.String("inherit", "", "texts of files that the command inherits, or !REASON for one that cannot be made: TEXT,...")
 	rotation := rotationFlags(flags)
 	_ = flags.Parse(args)
+	inherited = inheritTexts(*inherit)
 
 	options := Options{StopTimeout: *timeout, Link: link, Rewrite: map[syscall.Signal]syscall.Signal{}, Rotation: rotation.Rotation}
 	options.StopSignal, _ = ParseSignal(*stop)
@@ -134,7 +136,7 @@ func prepare(argv []string, fail, huge bool) Start {
 		env = append(env, "HUGE="+strings.Repeat("x", 2<<20))
 	}
 	path, err := LookPath(argv[0], env)
-	return Start{Command: Command{Path: path, Args: argv, Env: env}, Err: err}
+	return Start{Command: Command{Path: path, Args: argv, Env: env, Inherit: inherited}, Err: err}
 }
 
 func finish(outcome Outcome) int {

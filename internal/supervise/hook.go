@@ -16,13 +16,9 @@ func (s *system) startHook(command Command) []event {
 		return []event{{kind: hookEnded, code: -1, err: err}}
 	}
 	defer null.Close() // ours only until the start
-	hook, err := os.StartProcess(command.Path, command.Args, &os.ProcAttr{
-		Env:   command.Env,
-		Files: []*os.File{null, os.Stderr, os.Stderr},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
+	hook, err := startProcess(command, &syscall.SysProcAttr{Setsid: true}, null, os.Stderr, os.Stderr)
 	if err != nil {
-		return []event{{kind: hookEnded, code: -1, err: newStartError(command.Path, err)}}
+		return []event{{kind: hookEnded, code: -1, err: startFailure(command.Path, err)}}
 	}
 	s.hook = hook
 	s.log.Debug("hook started", "pid", hook.Pid, "path", command.Path)

@@ -10,6 +10,10 @@ type Command struct {
 	Path string   // as LookPath returns it
 	Args []string // argv, with argv[0]
 	Env  []string // NAME=VALUE; the whole environment, nothing is added
+
+	// Inherit are files that it gets beside those that this process was given
+	// for it. What the command starts inherits them too, unless it closes them.
+	Inherit []Descriptor
 }
 
 // Start is what the preparation of a command came to: the command or the

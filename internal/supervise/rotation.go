@@ -115,7 +115,8 @@ func (b batch) and(newer batch) batch {
 	if b.change.Reaction > sum.change.Reaction {
 		sum.change.Reaction = b.change.Reaction
 		sum.change.Hook, sum.change.HookTimeout = b.change.Hook, b.change.HookTimeout
-		sum.change.Hook.Env = newer.change.Command.Env // not the values of before
+		command := newer.change.Command // not the values of before
+		sum.change.Hook.Env, sum.change.Hook.Inherit = command.Env, command.Inherit
 	}
 	if !b.change.Expires.IsZero() && (sum.change.Expires.IsZero() || b.change.Expires.Before(sum.change.Expires)) {
 		sum.change.Expires = b.change.Expires

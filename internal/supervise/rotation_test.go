@@ -28,6 +28,8 @@ func TestBatch(t *testing.T) {
 			func(b batch) bool { return b.change.Hook.Path == "/hook" && b.hookTimeout() == time.Second }},
 		{"a newer hook", hook, Change{Reaction: ReactExec, Hook: Command{Path: "/newer"}},
 			func(b batch) bool { return b.change.Hook.Path == "/newer" && b.hookTimeout() == defaultHookTimeout }},
+		{"an older hook with what is newer", hook, Change{Command: Command{Env: []string{"A=1"}, Inherit: []Descriptor{{Number: 100}}}},
+			func(b batch) bool { return len(b.change.Hook.Env) == 1 && len(b.change.Hook.Inherit) == 1 }},
 		{"files that only the older one brings", Change{Deliver: files}, Change{},
 			func(b batch) bool { return b.change.Deliver != nil }},
 		{"an earlier end", Change{Expires: noon}, Change{Expires: noon.Add(1)},

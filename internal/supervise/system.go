@@ -82,28 +82,20 @@ func (s *system) poll() []event { return append(s.pollChild(), s.pollHook()...) 
 // start starts the child and says how that went.
 func (s *system) start(command Command) event {
 	sys := s.placement()
-	child, err := startProcess(command, sys)
+	child, err := startProcess(command, sys, os.Stdin, os.Stdout, os.Stderr)
 	if sys.Setctty && errors.Is(err, unix.EPERM) {
 		// Somebody in a session of their own has the terminal, such as what an
 		// earlier child left. It can still be read and written.
 		s.log.Warn("the terminal cannot be handed to the command", "error", err)
-		child, err = startProcess(command, &syscall.SysProcAttr{Setsid: true})
+		child, err = startProcess(command, &syscall.SysProcAttr{Setsid: true}, os.Stdin, os.Stdout, os.Stderr)
 	}
 	if err != nil {
-		return event{kind: startFailed, err: newStartError(command.Path, err)}
+		return event{kind: startFailed, err: startFailure(command.Path, err)}
 	}
 	s.child, s.ended, s.stat = child, false, childStatus{}
 	s.link.started(child.Pid, s.mode != shared)
 	s.log.Debug("command started", "pid", child.Pid, "path", command.Path)
 	return event{kind: childStarted}
-}
-
-func startProcess(command Command, sys *syscall.SysProcAttr) (*os.Process, error) {
-	return os.StartProcess(command.Path, command.Args, &os.ProcAttr{
-		Env:   command.Env,
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
-		Sys:   sys,
-	})
 }
 
 // placement puts a child where docs/design-states.md says.
