@@ -75,6 +75,9 @@ func (s *leakStage) successes() []leak {
 		{name: "inherited", vars: []string{"DSN=postgres://${vault:" + s.kv.path("app") + "#password}@db", "B=vault:" + s.kv.path("app") + "#map"}},
 		{name: "json and yaml", flags: []string{"--file", file("a.json", "json"), "--file", file("a.yaml", "yaml")}},
 		{name: "export", flags: []string{"--file", file("a.sh", "export")}, token: true},
+		{name: "file-env", flags: []string{"--file-env", password}},
+		{name: "fd-env", flags: []string{"--fd-env", password}},
+		{name: "fd-env, exec", flags: []string{"--mode", "exec", "--fd-env", password}, token: true},
 		{name: "default", flags: []string{"--env", "A=" + s.kv.path("none") + "?default=d#password"}},
 	}
 }
@@ -97,6 +100,8 @@ func (s *leakStage) failures(t *testing.T) []leak {
 		leak{name: "reserved name", flags: with("--secret", s.kv.path("code")), status: 125},
 		leak{name: "file in no directory", flags: with("--file", "/proc/nowhere/file="+s.kv.path("app")+"#password"), status: 125},
 		leak{name: "file on a full disk", flags: with("--file", "/dev/full/file="+s.kv.path("app")+"#password"), status: 125},
+		leak{name: "file-env in no directory", flags: with("--file-env", password, "--runtime-dir", "/proc/nowhere"), status: 125},
+		leak{name: "fd-env for nobody's format", flags: with("--fd-env", "B="+s.kv.path("nul")+"?format=dotenv"), status: 125},
 		leak{name: "not for dotenv", flags: with("--file", filepath.Join(s.dir, "b.env")+"="+s.kv.path("nul")), status: 125},
 		leak{name: "not found", flags: with("--mode", "supervise"), argv: []string{"nowhere"}, status: 127},
 		leak{name: "not found, exec", flags: with("--mode", "exec"), argv: []string{"nowhere"}, status: 127},

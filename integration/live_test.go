@@ -64,7 +64,7 @@ func childLive(args []string) int {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		note(journal, moment{Event: "overlap"})
 	}
-	note(journal, moment{Event: "start", Env: os.Environ(), Files: readAll(files)})
+	note(journal, moment{Event: "start", Env: os.Environ(), Files: readAll(append(files, pointedAt()...))})
 	fmt.Println("ready")
 	if status, err := strconv.Atoi(os.Getenv("LIVE_CRASH")); err == nil {
 		return status
@@ -80,7 +80,7 @@ func childLive(args []string) int {
 			if sig == syscall.SIGURG { // Go's own, to preempt goroutines
 				continue
 			}
-			note(journal, moment{Event: "got " + sig.String(), Files: readAll(files)})
+			note(journal, moment{Event: "got " + sig.String(), Files: readAll(append(files, pointedAt()...))})
 			if sig == syscall.SIGTERM && os.Getenv("LIVE_DEAF") == "" {
 				slow, _ := time.ParseDuration(os.Getenv("LIVE_SLOW")) // 0 where it is not set
 				stopc = time.After(slow)
@@ -102,7 +102,7 @@ func childLive(args []string) int {
 
 // childNote is what a hook does: note JOURNAL [STATUS].
 func childNote(args []string) int {
-	note(args[0], moment{Event: "note", Env: os.Environ()})
+	note(args[0], moment{Event: "note", Env: os.Environ(), Files: readAll(pointedAt())})
 	if len(args) > 1 {
 		return childExit(args[1:])
 	}
@@ -132,6 +132,17 @@ func readAll(files []string) map[string]string {
 		out[filepath.Base(file)] = string(text)
 	}
 	return out
+}
+
+// pointedAt are the files whose paths are in variables called NAME_FILE.
+func pointedAt() []string {
+	var files []string
+	for _, kv := range os.Environ() {
+		if name, path, _ := strings.Cut(kv, "="); strings.HasSuffix(name, "_FILE") {
+			files = append(files, path)
+		}
+	}
+	return files
 }
 
 // note appends to a journal: one write, so that entries are whole.

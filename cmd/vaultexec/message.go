@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"vaultexec/internal/env"
 	"vaultexec/internal/settings"
 )
 
@@ -33,6 +34,15 @@ func (e *timeoutError) Error() string {
 	return fmt.Sprintf("--startup-timeout: not ready after %s: give it more, or look at what took so long with --log-level debug", e.timeout)
 }
 func (*timeoutError) Class() string { return "timeout" }
+
+// errNoRuntimeDir is a machine without a place for private files.
+var errNoRuntimeDir = &placeError{"--file-env: there is no directory in memory to write to, neither $XDG_RUNTIME_DIR nor /dev/shm: name one with --runtime-dir, or use --fd-env, which needs none"}
+
+// placeError is a place where nothing can be written.
+type placeError struct{ text string }
+
+func (e *placeError) Error() string { return e.text }
+func (*placeError) Class() string   { return env.ClassWriteFailed }
 
 // classOf sorts a failure for whoever reads it by machine.
 func classOf(err error) string {

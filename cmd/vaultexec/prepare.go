@@ -120,7 +120,11 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 		return plan, supervise.Command{}, err
 	}
 	err = env.CheckLimits(p.argv, plan.Environ, env.SystemLimits())
-	return plan, supervise.Command{Path: path, Args: p.argv, Env: plan.Environ}, err
+	command := supervise.Command{Path: path, Args: p.argv, Env: plan.Environ}
+	for _, d := range plan.Descriptors {
+		command.Inherit = append(command.Inherit, supervise.Descriptor{Number: d.Number, Open: d.Open})
+	}
+	return plan, command, err
 }
 
 // rewrite puts the files of a newer plan in place, those that changed. The

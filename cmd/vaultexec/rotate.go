@@ -184,7 +184,7 @@ func (r *rotation) reaction(s *settings.Settings, changed []ref.Ref, command sup
 	default:
 		return strongest.Kind, nil, supervise.Command{}
 	}
-	hook := supervise.Command{Args: strongest.Hook, Env: command.Env}
+	hook := supervise.Command{Args: strongest.Hook, Env: command.Env, Inherit: command.Inherit}
 	var err error
 	if hook.Path, err = supervise.LookPath(strongest.Hook[0], command.Env); err != nil {
 		r.log.Warn("the command for a change cannot be run: "+err.Error(), "class", classOf(err))

@@ -47,6 +47,10 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 		return inv.verb(&stage{invocation: inv, stops: stops, stdout: stdout, log: report.log})
 	}
 	s := inv.settings
+	chosen, err := chooseRuntimeDir(s, environ)
+	if err != nil {
+		return supervise.Outcome{Err: err}
+	}
 	planner, err := env.NewPlanner(sources(s, environ))
 	if err != nil {
 		return supervise.Outcome{Err: err}
@@ -65,6 +69,10 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 		return become(stops, prep)
 	case link == nil && needsInit(s):
 		program := supervise.Program{Args: args, Env: environ, Secret: isCredential}
+		if chosen { // the supervisor is to choose the same
+			program.Env = withRuntimeDir(environ, s.RuntimeDir)
+			defer os.Remove(s.RuntimeDir) // empty, if the supervisor was killed
+		}
 		return beInit(stops, options, program, planner)
 	}
 	inv.tell(report.log)

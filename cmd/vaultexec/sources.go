@@ -17,7 +17,7 @@ import (
 
 func sources(s *settings.Settings, environ []string) env.Sources {
 	vaultEnv, files := s.VaultEnv(), s.Files()
-	return env.Sources{
+	from := env.Sources{
 		TransitMount:  vaultEnv.TransitMount,
 		TransitKey:    vaultEnv.TransitKey,
 		IgnoreMissing: vaultEnv.IgnoreMissing,
@@ -35,7 +35,15 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 		Keep:       s.Keep.Items,
 		Drop:       s.Drop.Items,
 		Pass:       s.Pass.Items,
+
+		FileVariables:       s.FileEnv.Items,
+		DescriptorVariables: s.FDEnv.Items,
+		RuntimeDir:          s.RuntimeDir,
 	}
+	if n := len(from.DescriptorVariables); n > 0 {
+		from.FirstDescriptor = supervise.FreeDescriptors(n)
+	}
+	return from
 }
 
 func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {

@@ -80,12 +80,26 @@ func (s *stage) prepare(e extent) (*preparation, supervise.Outcome) {
 	return prep, s.stops.Wait(startc, cancel)
 }
 
+// refuse finds the settings that make something for the time that a command
+// runs.
+func (s *stage) refuse(names ...string) error {
+	for _, name := range names {
+		if s.settings.IsSet(name) {
+			return &usageError{fmt.Sprintf("%s: lasts as long as the command that it is for, and here is none: use --env or --file", s.settings.Origin(name))}
+		}
+	}
+	return nil
+}
+
 // environment prints the variables that are not simply inherited, for a shell
 // or another program to take over. Files are not for it: nobody would remove
 // them.
 func (s *stage) environment(format string) supervise.Outcome {
 	if s.settings.IsSet("file") {
 		return supervise.Outcome{Err: &usageError{fmt.Sprintf("vaultexec env prints variables, and %s is a file: vaultexec render writes files", s.settings.Origin("file"))}}
+	}
+	if err := s.refuse("file-env", "fd-env"); err != nil {
+		return supervise.Outcome{Err: err}
 	}
 	prep, outcome := s.prepare(variablesOnly)
 	if outcome.Err != nil || outcome.Code != 0 {
@@ -101,6 +115,9 @@ func (s *stage) environment(format string) supervise.Outcome {
 // render writes what an application in another container, or after this one,
 // will read. Nothing removes it.
 func (s *stage) render() supervise.Outcome {
+	if err := s.refuse("file-env", "fd-env"); err != nil {
+		return supervise.Outcome{Err: err}
+	}
 	if len(s.settings.File.Items)+len(s.settings.Files().Tokens) == 0 {
 		return supervise.Outcome{Err: &usageError{"vaultexec render has no file to write: name one with --file DEST=REF"}}
 	}

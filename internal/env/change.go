@@ -9,7 +9,8 @@ import (
 
 // Same tells whether two plans come to the same environment and files.
 func (p Plan) Same(other Plan) bool {
-	return slices.Equal(p.Environ, other.Environ) && slices.EqualFunc(p.Files, other.Files, PlannedFile.same)
+	return slices.Equal(p.Environ, other.Environ) && slices.EqualFunc(p.Files, other.Files, PlannedFile.same) &&
+		slices.EqualFunc(p.Descriptors, other.Descriptors, PlannedDescriptor.same)
 }
 
 func (f PlannedFile) same(other PlannedFile) bool {

@@ -45,7 +45,7 @@ func fields(t testing.TB, object string) secret.Fields {
 // sources reads the flags of a test's command line, each as FLAG VALUE.
 func sources(t testing.TB, inherited []string, flags ...string) Sources {
 	t.Helper()
-	s := Sources{Inherited: inherited}
+	s := Sources{Inherited: inherited, RuntimeDir: "/run/us", FirstDescriptor: 100}
 	for _, flag := range flags {
 		name, value, _ := strings.Cut(flag, " ")
 		var err error
@@ -58,6 +58,15 @@ func sources(t testing.TB, inherited []string, flags ...string) Sources {
 			var f File
 			f, err = ParseFile(value)
 			s.Files = append(s.Files, f)
+		case "--file-env", "--fd-env":
+			var v Variable
+			if name == "--fd-env" {
+				v, err = ParseDescriptorVariable(value)
+				s.DescriptorVariables = append(s.DescriptorVariables, v)
+			} else {
+				v, err = ParseFileVariable(value)
+				s.FileVariables = append(s.FileVariables, v)
+			}
 		case "--secret":
 			var r ref.Ref
 			r, err = ref.Parse(value, ref.Secret)

@@ -21,14 +21,18 @@ type PlannedFile struct {
 	Mode    fs.FileMode  // permission bits only
 	UID     int          // -1 leaves it as it comes
 	GID     int          // -1 leaves it as it comes
+	Place   string       // where it is asked for, for messages
+	Private bool         // its directory is for vaultexec's files alone
 }
 
 // defaultMode lets nobody but the owner read a secret, and nobody write it.
 const defaultMode fs.FileMode = 0o400
 
-// file is a --file that has been checked.
+// file is a --file, or another file, that has been checked.
 type file struct {
+	place    string // for messages
 	dest     string
+	private  bool // see PlannedFile
 	ref      ref.Ref
 	format   format
 	mode     fs.FileMode
@@ -40,25 +44,16 @@ func readFiles(s *Sources, rep *report) []file {
 	var files []file
 	first := map[string]ref.Ref{} // absolute destination -> what is written there
 	for _, spec := range s.Files {
-		place := "--file " + spec.Dest
 		f, errs := readFile(spec)
-		for _, err := range errs {
-			rep.addf(ClassConfig, "%s: %v", place, err)
-		}
-		if len(errs) > 0 {
+		if f.check(s, errs, rep); len(errs) > 0 {
 			continue
-		}
-		if f.format.variables {
-			if n := s.naming(f.ref); n.spoils() {
-				rep.addf(ClassConfig, "%s: prefix %q cannot begin a variable's name: a name is letters, digits and _, and begins with no digit", place, n.prefix)
-			}
 		}
 		key := f.dest
 		if abs, err := filepath.Abs(key); err == nil {
 			key = abs
 		}
 		if other, ok := first[key]; ok {
-			rep.addf(ClassConflict, "%s is given twice, with %s and %s: remove one", place, other, f.ref)
+			rep.addf(ClassConflict, "%s is given twice, with %s and %s: remove one", f.place, other, f.ref)
 			continue
 		}
 		first[key] = f.ref
@@ -68,7 +63,7 @@ func readFiles(s *Sources, rep *report) []file {
 }
 
 func readFile(spec File) (f file, errs []error) {
-	f = file{dest: filepath.Clean(spec.Dest), ref: spec.Ref, mode: defaultMode, uid: -1, gid: -1}
+	f = file{place: "--file " + spec.Dest, dest: filepath.Clean(spec.Dest), ref: spec.Ref, mode: defaultMode, uid: -1, gid: -1}
 	check := func(err error) {
 		if err != nil {
 			errs = append(errs, err)
@@ -87,6 +82,16 @@ func readFile(spec File) (f file, errs []error) {
 		check(err)
 	}
 	return f, errs
+}
+
+// check reports what is wrong with a file, errs before all.
+func (f file) check(s *Sources, errs []error, rep *report) {
+	for _, err := range errs {
+		rep.addf(ClassConfig, "%s: %v", f.place, err)
+	}
+	if n := s.naming(f.ref); len(errs) == 0 && f.format.variables && n.spoils() {
+		rep.addf(ClassConfig, "%s: prefix %q cannot begin a variable's name: a name is letters, digits and _, and begins with no digit", f.place, n.prefix)
+	}
 }
 
 func checkDest(dest string) error {
@@ -163,30 +168,29 @@ func parseID(text, kind string, find func() (string, error)) (int, error) {
 // plan makes the file's content. ok is false where there is no file to write:
 // its reference is optional and missing, or a finding has been reported.
 func (f file) plan(s *Sources, l lookup) (_ PlannedFile, ok bool) {
-	place := "--file " + f.dest
 	var text string
 	var err error
 	if f.format.encode == nil { // raw
-		value, found := l.value(place, f.ref)
+		value, found := l.value(f.place, f.ref)
 		if !found {
 			return PlannedFile{}, false
 		}
 		text = value.Text()
 	} else {
-		fields, found := l.fields(place, f.ref)
+		fields, found := l.fields(f.place, f.ref)
 		if !found {
 			return PlannedFile{}, false
 		}
-		content, clean := f.content(place, s, fields, l.report)
+		content, clean := f.content(f.place, s, fields, l.report)
 		if !clean {
 			return PlannedFile{}, false
 		}
 		if text, err = f.format.encode(content); err != nil {
-			l.report.addf(ClassNotRepresentable, "%s: %v", place, err)
+			l.report.addf(ClassNotRepresentable, "%s: %v", f.place, err)
 			return PlannedFile{}, false
 		}
 	}
-	return PlannedFile{Dest: f.dest, Content: secret.Of(text), Mode: f.mode, UID: f.uid, GID: f.gid}, true
+	return PlannedFile{Dest: f.dest, Content: secret.Of(text), Mode: f.mode, UID: f.uid, GID: f.gid, Place: f.place, Private: f.private}, true
 }
 
 // content names the fields as the format wants it; clean is false where a

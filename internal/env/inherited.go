@@ -33,7 +33,8 @@ type reference struct {
 //   - Literal VAULT_* are inherited by --pass alone, all other literals unless
 //     --pristine, and then by --keep.
 //
-// A name that --env or the configuration certainly sets is not looked at: nothing is fetched for it.
+// A name that --env and the like or the configuration certainly set is not
+// looked at: nothing is fetched for it.
 func readInherited(s *Sources, rep *report) inherited {
 	in := inherited{literals: map[string]string{}}
 	seen := map[string]bool{}
@@ -94,18 +95,24 @@ func isVaults(name string) bool {
 	return strings.HasPrefix(name, "VAULT_") || strings.HasPrefix(name, "VAULTEXEC_")
 }
 
-// certainNames are those that --env and the configuration set whatever is fetched.
+// certainNames are those that --env, --file-env, --fd-env and the configuration
+// set whatever is fetched.
 func certainNames(s *Sources) map[string]bool {
 	names := map[string]bool{}
 	for _, entry := range s.Custom {
 		name, _, _ := strings.Cut(entry, "=")
 		names[name] = true
 	}
-	for _, v := range s.Variables {
-		if !v.Ref.Optional {
-			names[v.Name] = true
+	note := func(variables []Variable, suffix string) {
+		for _, v := range variables {
+			if !v.Ref.Optional {
+				names[v.Name+suffix] = true
+			}
 		}
 	}
+	note(s.Variables, "")
+	note(s.FileVariables, pointerSuffix)
+	note(s.DescriptorVariables, pointerSuffix)
 	return names
 }
 

@@ -16,6 +16,8 @@ import (
 type Plan struct {
 	Environ []string      // NAME=value, sorted by name, each name once
 	Files   []PlannedFile // in the order of the settings
+
+	Descriptors []PlannedDescriptor // by number
 }
 
 func (Plan) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(secret.Placeholder)) }
@@ -35,14 +37,15 @@ type candidate struct {
 func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 	var rep report
 	l := lookup{secrets, &rep}
+	var plan Plan
 	offered := offers{
-		explicit:   p.explicit(l),
+		explicit:   p.explicit(l, &plan),
 		references: p.references(l),
 		whole:      append(p.whole(l), p.renamed(l)...),
 		literals:   p.inherited.literals,
 	}
 	final := settle(offered, p.sources.OnConflict, &rep)
-	plan := Plan{Environ: make([]string, 0, len(final))}
+	plan.Environ = make([]string, 0, len(final))
 	for _, name := range slices.Sorted(maps.Keys(final)) {
 		c := final[name]
 		if strings.Contains(c.value, "\x00") {
@@ -61,9 +64,9 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 	return plan, nil
 }
 
-// explicit are the variables of --env, and those that the configuration sets
-// outright, which win.
-func (p *Planner) explicit(l lookup) map[string]candidate {
+// explicit are the variables of --env and those that point to files, which go
+// into the plan, and those that the configuration sets outright, which win.
+func (p *Planner) explicit(l lookup, plan *Plan) map[string]candidate {
 	offered := map[string]candidate{}
 	for _, v := range p.sources.Variables {
 		place := "--env " + v.Name
@@ -71,6 +74,7 @@ func (p *Planner) explicit(l lookup) map[string]candidate {
 			offered[v.Name] = candidate{v.Name, value.Text(), place}
 		}
 	}
+	p.point(l, plan, offered)
 	for _, entry := range p.sources.Custom {
 		name, value, _ := strings.Cut(entry, "=")
 		offered[name] = candidate{name, value, "the configuration"}
@@ -122,7 +126,7 @@ func (p *Planner) whole(l lookup) []candidate {
 
 // offers are the variables of all sources, the strongest source first.
 type offers struct {
-	explicit   map[string]candidate // name -> --env, or the configuration's
+	explicit   map[string]candidate // name -> --env, --file-env and --fd-env, or the configuration's
 	references []candidate          // inherited, with references
 	whole      []candidate          // --secret and secret blocks, in order
 	literals   map[string]string    // name -> inherited value
@@ -131,7 +135,8 @@ type offers struct {
 // settle is the precedence of vaultexec. From strong to weak:
 //
 //  1. what the configuration sets outright (exec.env.custom)
-//  2. --env NAME=REF replaces whatever else has the name, without a word
+//  2. --env NAME=REF, and NAME_FILE of --file-env and --fd-env, replaces whatever
+//     else has the name, without a word
 //  3. references inside inherited variables
 //  4. whole secrets, in the order given
 //  5. literal inherited variables

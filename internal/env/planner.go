@@ -17,6 +17,7 @@ type Planner struct {
 	sources   Sources
 	inherited inherited
 	files     []file
+	pointed   []pointed
 }
 
 // NewPlanner checks the sources, all of them, and returns everything that is
@@ -32,6 +33,7 @@ func NewPlanner(s Sources) (*Planner, error) {
 	if rep.err() == nil { // with malformed patterns there is no telling what is inherited
 		p.inherited = readInherited(&s, &rep)
 	}
+	p.pointed = readPointed(&s, &rep)
 	p.files = readFiles(&s, &rep)
 	if err := rep.err(); err != nil {
 		return nil, err
@@ -44,6 +46,9 @@ func (p *Planner) Refs() []ref.Ref {
 	var refs []ref.Ref
 	for _, v := range p.sources.Variables {
 		refs = append(refs, v.Ref)
+	}
+	for _, f := range p.pointed {
+		refs = append(refs, f.ref)
 	}
 	for _, r := range p.inherited.references {
 		for _, s := range r.segments {

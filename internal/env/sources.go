@@ -52,6 +52,11 @@ type Sources struct {
 	Files     []File
 	Custom    []string // NAME=value of the configuration: stronger than all others
 
+	FileVariables       []Variable // --file-env; each key and format that a file can have
+	DescriptorVariables []Variable // --fd-env, likewise
+	RuntimeDir          string     // absolute; where the files of FileVariables are, and nothing of others
+	FirstDescriptor     int        // of DescriptorVariables: they are numbered from here on
+
 	OnConflict Conflict
 	Case       ref.Case // of names from whole secrets that do not say it themselves
 	Prefix     string   // likewise
@@ -71,8 +76,7 @@ type Sources struct {
 // ParseVariable reads the NAME=REF of --env.
 func ParseVariable(text string) (Variable, error) {
 	name, reference, ok := strings.Cut(text, "=")
-	if !ok {
-		// Not repeated: what has no = in it may be a value in the wrong place.
+	if !ok { // not repeated: what has no = in it may be a value in the wrong place
 		return Variable{}, finding(ClassUsage, "--env takes NAME=REF, and there is no = in what was given")
 	}
 	if err := checkName(name); err != nil {

@@ -35,7 +35,7 @@ func Write(files []PlannedFile) (*Written, error) {
 			defer s.parent.Close()
 		}
 		if err != nil {
-			rep.add(writeFinding(f.Dest, err))
+			rep.add(writeFinding(f, err))
 		}
 	}
 	if rep.err() == nil {
@@ -51,15 +51,15 @@ func Write(files []PlannedFile) (*Written, error) {
 		return nil, err
 	}
 	for _, s := range batch {
-		w.files = append(w.files, writtenFile{s.dest, s.info})
+		w.files = append(w.files, writtenFile{s.Dest, s.info})
 	}
 	return w, nil
 }
 
 // staged is one file that is complete but for its name.
 type staged struct {
-	dest    string
-	parent  *os.Root // the directory of dest, held so that all names mean the same one
+	PlannedFile
+	parent  *os.Root // the directory of Dest, held so that all names mean the same one
 	base    string
 	temp    string      // in parent; empty when renamed
 	backup  string      // in parent, the old file's second name; empty when there is none
@@ -82,14 +82,11 @@ func (w *Written) stage(f PlannedFile) (*staged, error) {
 		return nil, errSpecial
 	}
 	dir, base := filepath.Dir(f.Dest), filepath.Base(f.Dest)
-	if err := w.makeDirs(dir, f.UID, f.GID); err != nil {
-		return nil, err
-	}
-	parent, err := os.OpenRoot(dir)
+	parent, err := w.openDir(dir, f)
 	if err != nil {
 		return nil, err
 	}
-	s := &staged{dest: f.Dest, parent: parent, base: base}
+	s := &staged{PlannedFile: f, parent: parent, base: base}
 	if _, err := parent.Lstat(base); err == nil {
 		s.existed = true
 	}
@@ -116,13 +113,8 @@ var errOwner = errors.New("owner refused")
 // fill makes an empty file what it is to be, and closes it.
 func fill(file *os.File, f PlannedFile) (fs.FileInfo, error) {
 	defer file.Close()
-	if err := file.Chmod(f.Mode); err != nil {
+	if err := f.restrict(file); err != nil {
 		return nil, err
-	}
-	if f.UID != -1 || f.GID != -1 {
-		if err := file.Chown(f.UID, f.GID); err != nil {
-			return nil, errors.Join(errOwner, err)
-		}
 	}
 	if _, err := file.WriteString(f.Content.Text()); err != nil {
 		return nil, err
@@ -141,6 +133,21 @@ func fill(file *os.File, f PlannedFile) (fs.FileInfo, error) {
 	return info, file.Close()
 }
 
+// restrict gives a file its mode and its owner. The mode first: whom the file
+// was given to may not be us.
+func (f PlannedFile) restrict(file *os.File) error {
+	if err := file.Chmod(f.Mode); err != nil {
+		return err
+	}
+	if f.UID == -1 && f.GID == -1 {
+		return nil
+	}
+	if err := file.Chown(f.UID, f.GID); err != nil {
+		return errors.Join(errOwner, err)
+	}
+	return nil
+}
+
 // flip renames all files. When one fails, those before it are put back.
 func flip(batch []*staged) *Finding {
 	for i, s := range batch {
@@ -154,10 +161,10 @@ func flip(batch []*staged) *Finding {
 			var changed []string
 			for _, done := range batch[:i] {
 				if !done.putBack() {
-					changed = append(changed, done.dest)
+					changed = append(changed, done.Dest)
 				}
 			}
-			return writeFinding(s.dest, err, changed...)
+			return writeFinding(s.PlannedFile, err, changed...)
 		}
 		s.temp = ""
 	}
@@ -183,6 +190,49 @@ func (s *staged) discard() {
 			_ = s.parent.Remove(name)
 		}
 	}
+}
+
+// openDir opens the directory of a file. It is made where it is missing.
+func (w *Written) openDir(dir string, f PlannedFile) (*os.Root, error) {
+	if f.Private {
+		return w.openPrivate(dir, f.Mode&0o077 != 0 || f.UID != -1 || f.GID != -1)
+	}
+	if err := w.makeDirs(dir, f.UID, f.GID); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(dir)
+}
+
+// errShared is a directory for our files alone into which others can write.
+var errShared = errors.New("not private")
+
+// openPrivate opens a directory that is for our files alone. It is looked at once
+// it is open: in a directory that everybody may write, as /dev/shm, somebody
+// else may have made it. Where files in it are meant for others, these may pass
+// through it.
+func (w *Written) openPrivate(dir string, forOthers bool) (*os.Root, error) {
+	if err := w.makeDirs(dir, -1, -1); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	info, err := root.Stat(".")
+	if err == nil {
+		mode, owner := info.Mode().Perm(), info.Sys().(*syscall.Stat_t).Uid
+		switch {
+		case int(owner) != os.Geteuid() || mode&0o022 != 0:
+			err = errShared
+		case forOthers && mode&0o011 != 0o011:
+			err = root.Chmod(".", mode|0o011)
+		}
+	}
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return root, nil
 }
 
 // makeDirs makes a directory and those above it, as far as they are missing.
@@ -270,7 +320,13 @@ func (w *Written) removeDirs() Findings {
 func (p *Planner) RemoveAbandoned(dir string, begun time.Time) error {
 	begun = begun.Add(-clockGrain)
 	var rep report
-	for _, f := range p.files {
+	files := slices.Clone(p.files)
+	for _, f := range p.pointed {
+		if f.number == 0 {
+			files = append(files, f.file)
+		}
+	}
+	for _, f := range files {
 		dest := f.dest
 		if !filepath.IsAbs(dest) {
 			dest = filepath.Join(dir, dest)

@@ -18,7 +18,7 @@ import (
 )
 
 func toWrite(dest, text string) PlannedFile {
-	return PlannedFile{Dest: dest, Content: secret.Of(text), Mode: 0o400, UID: -1, GID: -1}
+	return PlannedFile{Dest: dest, Content: secret.Of(text), Mode: 0o400, UID: -1, GID: -1, Place: "--file " + dest}
 }
 
 // tree lists a directory: path, mode and content of each file.

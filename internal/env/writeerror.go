@@ -19,12 +19,16 @@ var errSpecial = errors.New("not a regular file")
 // writeFinding says what the file system refused, and what to do. The name of
 // the temporary file, on which it happened, means nothing to the user. changed
 // are the files that were replaced before it and could not be brought back.
-func writeFinding(dest string, err error, changed ...string) *Finding {
+func writeFinding(f PlannedFile, err error, changed ...string) *Finding {
 	outcome := "nothing was changed"
 	if len(changed) > 0 {
 		outcome = "replaced before it: " + strings.Join(changed, ", ")
 	}
-	return finding(ClassWriteFailed, "--file %s: %s; %s", dest, whyNot(filepath.Dir(dest), err), outcome)
+	hint := ""
+	if f.Private {
+		hint = ", or use --fd-env, which needs no directory"
+	}
+	return finding(ClassWriteFailed, "%s: %s%s; %s", f.Place, whyNot(filepath.Dir(f.Dest), err), hint, outcome)
 }
 
 func removeFinding(path string, err error) *Finding {
@@ -37,6 +41,8 @@ func whyNot(dir string, err error) string {
 		return "the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner="
 	case errors.Is(err, errSpecial):
 		return "it is a device, a pipe or a socket, which a file would replace: choose another place"
+	case errors.Is(err, errShared):
+		return dir + " belongs to another user, or others can write into it: let --runtime-dir name a directory that is this user's alone, or one that is not there yet"
 	case errors.Is(err, errDangling):
 		return "a symbolic link in the path of " + dir + " leads nowhere: make what it points to"
 	}

@@ -21,6 +21,7 @@ func (s *Settings) Check() error {
 	s.checkRanges(bad)
 	s.checkChild(bad)
 	s.checkRotation(bad)
+	s.checkOutputs(bad)
 	if len(s.Keep.Items) > 0 && !s.Pristine {
 		bad("%s: has no meaning without --pristine, everything is inherited then", s.Origin("keep"))
 	}
@@ -87,6 +88,21 @@ func (s *Settings) checkRanges(bad func(string, ...any)) {
 	}
 }
 
+func (s *Settings) checkOutputs(bad func(string, ...any)) {
+	if len(s.FDEnv.Items) > 0 && runtime.GOOS != "linux" {
+		bad("%s: needs Linux, use --file-env", s.Origin("fd-env"))
+	}
+	for _, v := range s.FDEnv.Items {
+		// What ReactionTo finds wrong is said where all references are looked at.
+		if r, err := s.ReactionTo(v.Ref); err == nil && r.Kind == supervise.ReactSignal && !s.Once {
+			bad("%s %s: a command that goes on keeps what it has inherited, so after the signal it would read the old value again: use --file-env, or on_change=restart", s.Origin("fd-env"), v.Name)
+		}
+	}
+	if s.IsSet("runtime-dir") && len(s.FileEnv.Items) == 0 {
+		bad("%s: is for the files of --file-env, and there is none", s.Origin("runtime-dir"))
+	}
+}
+
 // childOnly are the settings that mean something only while vaultexec stays
 // as the command's parent.
 var childOnly = []string{"init", "stop-signal", "stop-timeout", "forward", "rewrite-signal", "remap-exit", "restart", "listen", "revoke"}
@@ -120,7 +136,8 @@ func (s *Settings) Supervise(reads bool) bool {
 	case ModeSupervise:
 		return true
 	}
-	return len(s.ofChild()) > 0 || len(s.File.Items)+len(s.files.Tokens) > 0 || reads && !s.Once
+	files := len(s.File.Items) + len(s.FileEnv.Items) + len(s.files.Tokens)
+	return len(s.ofChild()) > 0 || files > 0 || reads && !s.Once
 }
 
 // UnknownFlag is the error for a flag that there is not, with what was meant.

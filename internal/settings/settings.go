@@ -38,6 +38,10 @@ type Settings struct {
 	Config PathList     `split_words:"true"`
 	File   FileList     `split_words:"true"`
 
+	FileEnv    FileVariableList       `split_words:"true"`
+	FDEnv      DescriptorVariableList `split_words:"true"`
+	RuntimeDir string                 `split_words:"true"`
+
 	OnConflict Conflict `split_words:"true"`
 	Pristine   bool     `split_words:"true"`
 	Keep       GlobList `split_words:"true"`

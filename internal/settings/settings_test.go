@@ -150,6 +150,8 @@ func TestSupervise(t *testing.T) {
 		{"", true, true},
 		{"--once", true, false},
 		{"--once --file /x=kv/a#b", true, true},
+		{"--once --file-env A=kv/a#b", true, true},
+		{"--once --fd-env A=kv/a#b", true, false},
 		{"--stop-timeout 1s", false, true},
 		{"--init never", false, false},
 		{"--init always", false, true},

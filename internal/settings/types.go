@@ -167,6 +167,20 @@ type FileList struct{ list[env.File] }
 func (l *FileList) Set(v string) error    { return l.add(env.ParseFile(v)) }
 func (l *FileList) Decode(v string) error { return l.decode(v, env.ParseFile) }
 
+// FileVariableList are the NAME=REF pairs of --file-env.
+type FileVariableList struct{ list[env.Variable] }
+
+func (l *FileVariableList) Set(v string) error    { return l.add(env.ParseFileVariable(v)) }
+func (l *FileVariableList) Decode(v string) error { return l.decode(v, env.ParseFileVariable) }
+
+// DescriptorVariableList are the NAME=REF pairs of --fd-env.
+type DescriptorVariableList struct{ list[env.Variable] }
+
+func (l *DescriptorVariableList) Set(v string) error { return l.add(env.ParseDescriptorVariable(v)) }
+func (l *DescriptorVariableList) Decode(v string) error {
+	return l.decode(v, env.ParseDescriptorVariable)
+}
+
 // GlobList are patterns of variable names.
 type GlobList struct{ list[string] }
 
