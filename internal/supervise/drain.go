@@ -23,7 +23,7 @@ const (
 // exited turns to what comes after the child.
 func (r rules) exited(s state, e event, now time.Time) (state, []action) {
 	s.outcome = r.outcome(e.code, e.sig)
-	s.outcome.Ran = true
+	s.outcome.Ran, s.slain = true, e.sig != 0
 	actions := []action{telling(ChildExited, "", e.code)}
 	var more []action
 	switch {
@@ -174,15 +174,27 @@ func (r rules) stepDraining(s state, e event, now time.Time) (state, []action) {
 func (r rules) killLeftovers(s state, now time.Time) (state, []action) {
 	kill := action{verb: signalGroup, sig: syscall.SIGKILL}
 	if s.then == thenEnd {
-		return end(s.outcome), []action{kill, {verb: reapChild}}
+		return end(s.outcome), append([]action{kill}, r.letGo(s)...)
 	}
 	s.deadline, s.lookAt = time.Time{}, now.Add(lookInterval)
 	return s, []action{kill}
 }
 
+// letGo takes leave of a child of which nothing is left. The next one finds the
+// terminal as the first one did, and so does a shell after one that a signal
+// ended: it sees us exit with a status, and would keep the settings that bash or
+// zsh do not keep of a command that dies like that.
+func (r rules) letGo(s state) []action {
+	actions := []action{{verb: reapChild}}
+	if r.mode != noTerminal && (s.then != thenEnd || s.slain) {
+		actions = append(actions, action{verb: resetTerminal})
+	}
+	return actions
+}
+
 // gone turns to what comes when nothing is left of a child.
 func (r rules) gone(s state, now time.Time) (state, []action) {
-	actions := []action{{verb: reapChild}}
+	actions := r.letGo(s)
 	switch s.then {
 	case thenStart:
 		s, more := r.startNext(s)

@@ -73,6 +73,7 @@ const (
 	resumeChild                   // give the child the terminal back and continue it
 	restoreTerminal               // make our group the terminal's foreground group
 	reapChild                     // let go of the zombie and with it of its pid
+	resetTerminal                 // give the terminal the settings that it had before the first child
 	deliverChange                 // answered by changeDelivered or deliveryFailed
 	runHook                       // answered by hookEnded
 	killHook                      // send KILL to the hook's group
@@ -109,6 +110,7 @@ type state struct {
 	follow   syscall.Signal   // running, stopping: what stopped the child but maybe not us
 	followAt time.Time        // running, stopping: when to stop for follow, if the child still has
 	outcome  Outcome          // draining and later: of the last child, or of the run
+	slain    bool             // draining: a signal ended the child
 
 	command   Command       // what the next start runs
 	startedAt time.Time     // running, stopping: when the child was started

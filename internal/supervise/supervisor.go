@@ -116,13 +116,15 @@ func (s *Supervisor) Run(startc <-chan Start, cancel func(), changec <-chan Chan
 	mode := s.facts.mode()
 	log := s.options.Log
 	log.Debug("supervising", "terminal", mode.String())
+	seen := s.facts.groupLeader || s.options.Link != nil && os.Getppid() == unix.Getpgrp()
 	hands := &system{
 		mode:       mode,
 		tty:        s.facts.descriptor,
 		target:     s.options.Forward,
 		link:       s.options.Link,
 		log:        log,
-		seen:       s.facts.groupLeader || s.options.Link != nil && os.Getppid() == unix.Getpgrp(),
+		seen:       seen,
+		alone:      seen && !s.facts.piped,
 		sigc:       s.sigc,
 		cancel:     cancel,
 		deliveredc: make(chan event, 1),

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // system is the hands that act on the operating system. Only the loop calls
@@ -32,6 +33,9 @@ type system struct {
 	stat  childStatus
 
 	gaveUp     bool          // session: our session has no terminal any more
+	alone      bool          // shared: nobody is in our group but us, our init and what we start
+	settings   *term.State   // of the terminal before the first child; nil: not ours, then or ever
+	started    bool          // there was a first child
 	hook       *os.Process   // nil: none runs
 	deliveredc chan event    // what became of a delivery; at most one is under way
 	donec      chan struct{} // closed when the latest one has ended; nil: there was none
@@ -65,6 +69,8 @@ func (s *system) perform(a action) []event {
 		s.reap()
 		s.child = nil
 		s.link.gone()
+	case resetTerminal:
+		s.resetTerminal()
 	case deliverChange:
 		s.deliver(a.deliver)
 	case runHook:
@@ -81,6 +87,10 @@ func (s *system) poll() []event { return append(s.pollChild(), s.pollHook()...) 
 
 // start starts the child and says how that went.
 func (s *system) start(command Command) event {
+	if !s.started {
+		s.started = true
+		s.keepSettings()
+	}
 	sys := s.placement()
 	child, err := startProcess(command, sys, os.Stdin, os.Stdout, os.Stderr)
 	if sys.Setctty && errors.Is(err, unix.EPERM) {

@@ -21,7 +21,7 @@ func (k eventKind) String() string {
 func (v verb) String() string {
 	return [...]string{
 		"cancelPreparation", "startChild", "signalChild", "signalGroup", "lookAtGroup",
-		"suspendSelf", "resumeChild", "restoreTerminal", "reapChild",
+		"suspendSelf", "resumeChild", "restoreTerminal", "reapChild", "resetTerminal",
 		"deliverChange", "runHook", "killHook", "tell", "tellApplied",
 	}[v]
 }
