@@ -21,6 +21,7 @@ func (s *system) startHook(command Command) []event {
 		return []event{{kind: hookEnded, code: -1, err: startFailure(command.Path, err)}}
 	}
 	s.hook = hook
+	s.link.hook(hook.Pid)
 	s.log.Debug("hook started", "pid", hook.Pid, "path", command.Path)
 	return nil
 }
@@ -51,6 +52,7 @@ func (s *system) pollHook() []event {
 	}
 	_ = s.hook.Release() // it has no handle that could fail to close
 	s.hook = nil
+	s.link.hook(0)
 	switch {
 	case err != nil:
 		s.log.Warn("the hook's exit status is unknown", "error", err)

@@ -107,6 +107,7 @@ type initRole struct {
 	ready      bool             // the supervisor has caught the signals
 	held       []syscall.Signal // what came before that
 	target     int              // the command's pid, negative if it leads a group; 0: there is none
+	hook       int              // the pid of the hook, which leads a group; 0: none runs
 	outcome    *Outcome         // what the supervisor reported; nil: nothing yet
 }
 
@@ -257,6 +258,8 @@ func (in *initRole) reported(r report) {
 		in.target = int(r.value)
 	case reportGone:
 		in.target = 0
+	case reportHook:
+		in.hook = int(r.value)
 	case reportExited:
 		in.outcome = &Outcome{Code: int(r.value & 0xff), Signal: syscall.Signal(r.value >> 8)}
 	}
@@ -292,9 +295,13 @@ func (in *initRole) supervisorEnded() Outcome {
 	return failed(&LostError{code: in.lostStatus()})
 }
 
-// stopCommand does to the command what the supervisor would have done, and as
-// PID 1 to all that is left.
+// stopCommand does to the command and its hook what the supervisor would have
+// done, and as PID 1 to all that is left.
 func (in *initRole) stopCommand() {
+	if in.hook != 0 {
+		// Its number is still its own, for the reason that sweep has.
+		_ = unix.Kill(-in.hook, unix.SIGKILL) // it may just have ended
+	}
 	left := false
 	if in.target != 0 {
 		leader := max(in.target, -in.target)

@@ -14,7 +14,7 @@ import (
 // The init and its supervisor talk over two pipes. On the report pipe the
 // supervisor writes messages of one fixed size, each in one write, which a
 // pipe keeps whole (pipe(7), PIPE_BUF): ready, for each child started and gone,
-// and exited. On the lifeline nothing is ever written; the supervisor sees its
+// for each hook, and exited. On the lifeline nothing is ever written; the supervisor sees its
 // end when the init is gone.
 //
 // The supervisor knows its role and the descriptors from argv[0], not from an
@@ -32,6 +32,7 @@ const (
 	reportReady   reportKind = 'r' // signals are caught
 	reportStarted reportKind = 's' // value: the child's pid, negative if it leads a group
 	reportGone    reportKind = 'g' // that child is reaped and nothing is left of its group
+	reportHook    reportKind = 'h' // value: the pid of the hook, which leads a group; 0: it is reaped
 	reportExited  reportKind = 'x' // value: the exit status, and Outcome.Signal in the second byte
 )
 
@@ -131,6 +132,12 @@ func (l *Link) started(pid int, leadsGroup bool) {
 func (l *Link) gone() {
 	if l != nil {
 		_ = (report{reportGone, 0}).write(l.reports) // the lifeline tells if nobody listens
+	}
+}
+
+func (l *Link) hook(pid int) {
+	if l != nil {
+		_ = (report{reportHook, int32(pid)}).write(l.reports) // the lifeline tells if nobody listens
 	}
 }
 

@@ -5,13 +5,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
 
-// The init hears of every child and of its end, and has the number of the one
-// that is there.
-func TestInitKnowsTheNewestChild(t *testing.T) {
+// The init hears of every child and hook and of its end, and has the numbers of
+// those that are there.
+func TestInitKnowsWhatRuns(t *testing.T) {
 	childc := make(chan os.Signal, 1)
 	signal.Notify(childc, syscall.SIGCHLD)
 	defer signal.Stop(childc)
@@ -26,28 +27,31 @@ func TestInitKnowsTheNewestChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want, got []int
+	command := Command{Path: path, Args: []string{"true"}}
+	type numbers struct{ target, hook int }
+	var want, got []numbers
 	for range 2 {
-		s.perform(action{verb: startChild, command: Command{Path: path, Args: []string{"true"}}})
-		want = append(want, -s.child.Pid, 0)
+		s.perform(action{verb: startChild, command: command})
+		want = append(want, numbers{-s.child.Pid, 0}, numbers{0, 0})
 		if e := pollUntil(t, s, childc); e.kind != childExited {
 			t.Fatalf("got %s, want the child's end", e.kind)
 		}
 		s.perform(action{verb: lookAtGroup})
 		s.perform(action{verb: reapChild})
+		s.perform(action{verb: runHook, command: command})
+		want = append(want, numbers{0, s.hook.Pid}, numbers{0, 0})
+		if e := pollUntil(t, s, childc); e.kind != hookEnded {
+			t.Fatalf("got %s, want the hook's end", e.kind)
+		}
 	}
 	_ = w.Close()
 	in := &initRole{}
-	for range want {
-		report, err := readReport(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for report, err := readReport(r); err == nil; report, err = readReport(r) {
 		in.reported(report)
-		got = append(got, in.target)
+		got = append(got, numbers{in.target, in.hook})
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("the init had %d, want %d", got, want)
+		t.Errorf("the init had %v, want %v", got, want)
 	}
 }
 
@@ -86,6 +90,31 @@ func TestP6SupervisorKilledAfterRestarts(t *testing.T) {
 				t.Errorf("somebody still said %q", rest)
 			}
 			p.logs("its status is lost")
+		})
+	}
+}
+
+// P6 the hook of a change does not outlive its supervisor either, however deaf it
+// is, and the command still has its grace.
+func TestP6SupervisorKilledBesideAHook(t *testing.T) {
+	needNamespace(t)
+	for name, begin := range map[string]func(*testing.T, []string, ...func(*exec.Cmd)) *process{
+		"subreaper": start, "PID 1": container,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lock := t.TempDir() + "/lock"
+			hook := helper("print", "-until", "none", "-leave", "none", "-stay", "-lock", lock, "-name", "hook-")
+			p := begin(t, append(append(helper("run"), "-mode", "init", "-rotate", "-hook", strings.Join(hook, " ")), helper("print", "-until", "USR1")...))
+			p.expect("ready")
+			p.order("exec")
+			p.logs("hook-ready")
+			p.order("die")
+			p.expect("TERM")
+			free(t, lock) // while the command still takes its time
+			p.signal(syscall.SIGUSR1)
+			p.expect("USR1")
+			p.exit(137)
 		})
 	}
 }
