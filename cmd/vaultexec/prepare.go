@@ -33,11 +33,12 @@ type preparation struct {
 	client  *fetch.Client  // nil: Vault is not needed
 	watcher *fetch.Watcher // nil: nothing is watched
 	secrets map[ref.Source]secret.Fields
-	planned env.Plan     // what the files are; later the rewriting's alone
-	written *env.Written // the files; nil until they are there; later the rewriting's alone
+	planned env.Plan     // what the files are; later under rewriting
+	written *env.Written // the files; nil until they are there; later under rewriting
 
-	mu    sync.Mutex
-	files fileStage
+	rewriting sync.Mutex // held by who changes files, for as long as their file system takes
+	mu        sync.Mutex
+	files     fileStage
 }
 
 // fileStage tells whether there can be files to remove.
@@ -128,8 +129,11 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 }
 
 // rewrite puts the files of a newer plan in place, those that changed. The
-// supervisor calls it, one at a time and not after it has ended.
+// supervisor calls it, one at a time and not after it has ended; but one that
+// hangs may still be at work then.
 func (p *preparation) rewrite(plan env.Plan) error {
+	p.rewriting.Lock()
+	defer p.rewriting.Unlock()
 	written, err := env.Write(plan.FilesSince(p.planned))
 	if err != nil {
 		return err
@@ -186,10 +190,6 @@ func (p *preparation) revoke() {
 	}
 }
 
-// removeTimeout is what a preparation that was cancelled has to finish writing
-// a file; on a file system that hangs it would never.
-const removeTimeout = 5 * time.Second
-
 // moveTo takes the next stage; it tells whether that was still possible.
 func (p *preparation) moveTo(stage fileStage) bool {
 	p.mu.Lock()
@@ -201,22 +201,38 @@ func (p *preparation) moveTo(stage fileStage) bool {
 	return true
 }
 
-// remove takes the files away again, once the command has ended.
+// remove takes the files away again, once the command has ended. A preparation
+// that was cancelled and a rewriting may still be at work, and come first.
 func (p *preparation) remove() {
 	if p.moveTo(filesUnwanted) {
 		return
 	}
+	takeAway(p.log, func() error {
+		<-p.donec
+		p.rewriting.Lock()
+		defer p.rewriting.Unlock()
+		if p.written == nil {
+			return nil
+		}
+		return p.written.Remove()
+	})
+}
+
+// removeTimeout is what taking files away may take; on a file system that does
+// not answer it would go on for ever.
+const removeTimeout = 5 * time.Second
+
+// takeAway has remove take files away and says what came of it.
+func takeAway(log *slog.Logger, remove func() error) {
+	removedc := make(chan error, 1)
+	go func() { removedc <- remove() }() // ends with the process, if not before
 	select {
-	case <-p.donec:
+	case err := <-removedc:
+		if err != nil {
+			log.Warn("files could not be removed: " + err.Error())
+		}
 	case <-time.After(removeTimeout):
-		p.log.Warn("files may be left behind: the file system that they are on does not answer")
-		return
-	}
-	if p.written == nil {
-		return
-	}
-	if err := p.written.Remove(); err != nil {
-		p.log.Warn("files could not be removed: " + err.Error())
+		log.Warn("files may be left behind: the file system that they are on does not answer")
 	}
 }
 

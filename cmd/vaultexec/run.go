@@ -99,9 +99,7 @@ func beInit(stops *supervise.Stops, options supervise.Options, program supervise
 	}
 	outcome := supervise.Init(stops, options, program)
 	if lost := (*supervise.LostError)(nil); errors.As(outcome.Err, &lost) {
-		if err := planner.RemoveAbandoned(dir, begun); err != nil {
-			options.Log.Warn("files could not be removed: " + err.Error())
-		}
+		takeAway(options.Log, func() error { return planner.RemoveAbandoned(dir, begun) })
 	}
 	return outcome
 }

@@ -23,21 +23,21 @@ func (r rules) stepBetween(s state, e event, now time.Time) (state, []action) {
 		}
 		return r.keep(s, e.sig)
 	case e.kind == timeElapsed && s.phase == backingOff && due(s.deadline, now):
-		return r.startNext(s)
+		return r.startNext(s, now)
 	}
 	return s, nil
 }
 
 // startNext starts the next child with all that was collected. Files that must
-// be delivered for that come first; if they cannot be, the command that was
-// current before is better than none.
-func (r rules) startNext(s state) (state, []action) {
+// be delivered for that come first; if they cannot be, or not in time, the
+// command that was current before is better than none.
+func (r rules) startNext(s state, now time.Time) (state, []action) {
 	s = s.to(starting)
 	rot := &s.rotation
 	if rot.stage == quiet && rot.pending.exists() {
-		return s, rot.deliverPending()
+		return s, rot.deliverPending(now)
 	}
-	if rot.stage == delivering {
+	if rot.stage == delivering && !rot.late {
 		return s, nil // its answer brings us back
 	}
 	return s, []action{{verb: startChild, command: s.command}}

@@ -247,7 +247,7 @@ func TestLoopNewTryTakesChangesAlong(t *testing.T) {
 
 // A child that ends while files are delivered has its new try with them.
 func TestLoopFailureDuringADelivery(t *testing.T) {
-	for _, takes := range []time.Duration{time.Second, time.Minute} {
+	for _, takes := range []time.Duration{time.Second, deliveryTimeout - 1} {
 		c := &rotated{}
 		c.onStart = func(n int) event {
 			if n == 1 {

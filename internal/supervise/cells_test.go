@@ -48,10 +48,18 @@ func atStage(s state, stage stage) state {
 		s.rotation.pending = b
 	case hooking:
 		s.rotation.hookAt = noon.Add(defaultHookTimeout)
-		fallthrough
+		s.rotation.applying = b
 	case delivering:
+		s.rotation.lateAt = noon.Add(deliveryTimeout)
 		s.rotation.applying = b
 	}
+	return s
+}
+
+// atLate is at with a delivery that has taken too long.
+func atLate(s state) state {
+	s = atStage(s, delivering)
+	s.rotation.lateAt, s.rotation.late = time.Time{}, true
 	return s
 }
 
@@ -67,6 +75,7 @@ var standings = []struct {
 	{"running", at(running), ""},
 	{"running (changes wait)", atStage(at(running), quiet), "running"},
 	{"running (delivering)", atStage(at(running), delivering), "running"},
+	{"running (delivering, late)", atLate(at(running)), "running (delivering)"},
 	{"running (hook runs)", atStage(at(running), hooking), "running"},
 	{"stopping", at(stopping), ""},
 	{"stopping (restart)", atThen(stopping, thenStart), ""},
@@ -80,6 +89,7 @@ var standings = []struct {
 	{"starting", atThen(starting, thenStart), ""},
 	{"backingOff", at(backingOff), ""},
 	{"backingOff (changes wait)", atStage(at(backingOff), quiet), "backingOff"},
+	{"backingOff (delivering, late)", atLate(at(backingOff)), "backingOff"},
 	{"backingOff (hook runs)", atStage(at(backingOff), hooking), "backingOff"},
 	{"ended", at(ended), ""},
 }
@@ -184,6 +194,11 @@ var cells = map[string]map[eventKind]cell{
 	"running (delivering)": with(runningCells, map[eventKind]cell{
 		changeDelivered: {stopping, "tell(RestartBegan), signalChild(TERM)"},
 		deliveryFailed:  {running, "tell(DeliveryFailed)"},
+		timeElapsed:     {running, "tell(DeliveryLate)"},
+	}),
+	"running (delivering, late)": with(runningCells, map[eventKind]cell{
+		changeDelivered: {stopping, "tell(DeliveryEnded), tell(RestartBegan), signalChild(TERM)"},
+		deliveryFailed:  {running, "tell(DeliveryFailed)"},
 	}),
 	"running (hook runs)": with(runningCells, map[eventKind]cell{
 		childExited: {draining, "tell(ChildExited), killHook, signalGroup(TERM), lookAtGroup"},
@@ -224,15 +239,21 @@ var cells = map[string]map[eventKind]cell{
 		groupEmptied:    {backingOff, "reapChild"},
 		changeDelivered: {draining, ""},
 		deliveryFailed:  {draining, "tell(DeliveryFailed)"},
+		timeElapsed:     {draining, "tell(DeliveryLate)"},
 	}),
 	"starting (delivering)": with(betweenCells, map[eventKind]cell{
 		changeDelivered: {starting, "startChild"},
 		deliveryFailed:  {starting, "tell(DeliveryFailed), startChild"},
+		timeElapsed:     {starting, "tell(DeliveryLate), startChild"},
 	}),
 	"starting":   betweenCells,
 	"backingOff": backingOffCells,
 	"backingOff (changes wait)": with(backingOffCells, map[eventKind]cell{
 		timeElapsed: {starting, "deliverChange"},
+	}),
+	"backingOff (delivering, late)": with(backingOffCells, map[eventKind]cell{
+		changeDelivered: {backingOff, "tell(DeliveryEnded)"},
+		deliveryFailed:  {backingOff, "tell(DeliveryFailed)"},
 	}),
 	"backingOff (hook runs)": with(backingOffCells, map[eventKind]cell{
 		initLost:    {ended, "killHook"},

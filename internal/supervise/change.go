@@ -35,7 +35,8 @@ type Change struct {
 
 	// Deliver puts files in place. It runs beside the loop, before anything is
 	// told to the child or stopped, never twice at a time, and is called again
-	// after it failed. It must end: a child that is to be started waits for it.
+	// after it failed. While it does not end nothing of this or a newer change is
+	// done; a child that is to be started waits for deliveryTimeout at most.
 	// nil: there is nothing to deliver.
 	Deliver func() error
 
@@ -100,6 +101,8 @@ const (
 	HookTimedOut                       // a hook did not end in time and got KILL
 	ExitBegan                          // the child is being stopped for good because of a change
 	DeliveryFailed                     // files were not put in place; Code: how often in a row
+	DeliveryLate                       // files are still not in place, and nothing waits for them any more
+	DeliveryEnded                      // files that were late are in place
 	HoldOverridden                     // a change is applied early because something ends
 	EndedSoon                          // the child ended by itself soon after a restart; Code: its status
 	BackedOff                          // the child failed and will be started again; Code: its status

@@ -197,7 +197,7 @@ func (r rules) gone(s state, now time.Time) (state, []action) {
 	actions := r.letGo(s)
 	switch s.then {
 	case thenStart:
-		s, more := r.startNext(s)
+		s, more := r.startNext(s, now)
 		return s, append(actions, more...)
 	case thenBackOff:
 		s = s.to(backingOff)

@@ -11,7 +11,7 @@ func (r rules) stepRotation(s state, e event, now time.Time) (state, []action) {
 		rot.pending = rot.pending.and(batchOf(e.change, e.random, now))
 		rot.pending.due, _ = r.plan(*rot, now)
 	case e.kind == changeDelivered && rot.stage == delivering:
-		return r.react(s, now)
+		return r.inPlace(s, now)
 	case e.kind == deliveryFailed && rot.stage == delivering:
 		return r.retryLater(s, e.err, now)
 	case e.kind == hookEnded && rot.stage == hooking:
@@ -45,16 +45,15 @@ func (r rules) apply(s state, now time.Time) (state, []action) {
 		actions = []action{{verb: tell, told: told{
 			event: Event{Kind: HoldOverridden, Reason: b.reason()}, held: overrides, until: b.change.Expires}}}
 	}
-	return s, append(actions, rot.deliverPending()...)
+	return s, append(actions, rot.deliverPending(now)...)
 }
 
 // retryLater takes back what could not be delivered. The child goes on as it
 // is; one that was to start does so with what was there before.
 func (r rules) retryLater(s state, err error, now time.Time) (state, []action) {
 	rot := &s.rotation
-	b := rot.applying
+	b, _ := rot.delivered()
 	rot.pending = b.and(rot.pending)
-	rot.stage, rot.applying = quiet, batch{}
 	rot.retryAt = now.Add(doubled(firstRetry, rot.failures, lastRetry))
 	rot.failures++
 	rot.pending.due, _ = r.plan(*rot, now)
@@ -66,11 +65,33 @@ func (r rules) retryLater(s state, err error, now time.Time) (state, []action) {
 	return s, actions
 }
 
-// react does what the delivered changes ask for.
-func (r rules) react(s state, now time.Time) (state, []action) {
+// deliveryLate gives up waiting for a delivery. It goes on, and no other one
+// begins before it has ended; when it has, the changes are what they were.
+func (r rules) deliveryLate(s state) (state, []action) {
 	rot := &s.rotation
-	b := rot.applying
-	rot.stage, rot.applying, rot.failures, rot.retryAt = quiet, batch{}, 0, time.Time{}
+	rot.lateAt, rot.late = time.Time{}, true
+	actions := []action{telling(DeliveryLate, rot.applying.reason(), 0)}
+	if s.phase == starting {
+		actions = append(actions, action{verb: startChild, command: s.command})
+	}
+	return s, actions
+}
+
+// inPlace goes on with changes whose files are in place.
+func (r rules) inPlace(s state, now time.Time) (state, []action) {
+	var actions []action
+	b, late := s.rotation.delivered()
+	if late {
+		actions = append(actions, telling(DeliveryEnded, b.reason(), 0))
+	}
+	s.rotation.failures, s.rotation.retryAt = 0, time.Time{}
+	s, more := r.react(s, b, now)
+	return s, append(actions, more...)
+}
+
+// react does what the delivered changes ask for.
+func (r rules) react(s state, b batch, now time.Time) (state, []action) {
+	rot := &s.rotation
 	s.command = b.change.Command
 	switch {
 	case b.change.Reaction == ReactExit:
@@ -80,7 +101,7 @@ func (r rules) react(s state, now time.Time) (state, []action) {
 	}
 	rot.owed = rot.owed.and(b)
 	if s.phase == starting {
-		return r.startNext(s)
+		return r.startNext(s, now)
 	}
 	return s, nil
 }

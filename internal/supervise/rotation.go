@@ -28,6 +28,11 @@ const (
 	firstRetry = time.Second
 	lastRetry  = time.Minute
 
+	// deliveryTimeout is how long a delivery may take until that is said, and
+	// until a child that is to be started waits for it no longer: its file
+	// system does not answer, and may never.
+	deliveryTimeout = 30 * time.Second
+
 	// defaultHookTimeout is what a hook has that does not say.
 	defaultHookTimeout = time.Minute
 )
@@ -47,6 +52,8 @@ type rotation struct {
 	stage    stage
 	applying batch     // delivering, hooking: what
 	hookAt   time.Time // hooking: when KILL is due; zero: never, or it was sent
+	lateAt   time.Time // delivering: when it has taken too long; zero: it was said
+	late     bool      // delivering: it has
 	owed     batch     // delivered: what the next start brings
 
 	restartedAt time.Time     // when a child was last started for a change; zero: never
@@ -206,9 +213,17 @@ func (r rules) spend(rot rotation, b batch) rotation {
 }
 
 // deliverPending takes what is pending to be applied and delivers it.
-func (rot *rotation) deliverPending() []action {
+func (rot *rotation) deliverPending(now time.Time) []action {
 	rot.applying, rot.pending, rot.stage = rot.pending, batch{}, delivering
+	rot.lateAt = now.Add(deliveryTimeout)
 	return []action{{verb: deliverChange, deliver: rot.applying.change.Deliver}}
+}
+
+// delivered takes note that a delivery has ended.
+func (rot *rotation) delivered() (b batch, late bool) {
+	b, late = rot.applying, rot.late
+	rot.stage, rot.applying, rot.lateAt, rot.late = quiet, batch{}, time.Time{}, false
+	return b, late
 }
 
 // earlier and later are the first and the last of some times.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -27,6 +28,7 @@ type rotated struct {
 	log        strings.Builder
 	starts     int
 	deliveries sync.WaitGroup
+	delivering atomic.Int32 // how many slow ones are under way
 }
 
 // perform keeps what happened but for what every end of a child brings.

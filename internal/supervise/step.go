@@ -145,8 +145,11 @@ func (r rules) step(s state, e event, now time.Time) (state, []action) {
 		}
 		return r.stepRotation(s, e, now)
 	case timeElapsed:
-		if due(s.rotation.hookAt, now) {
+		switch {
+		case due(s.rotation.hookAt, now):
 			return r.hookLate(s)
+		case due(s.rotation.lateAt, now):
+			return r.deliveryLate(s)
 		}
 	}
 	switch s.phase {
@@ -349,7 +352,7 @@ func (s state) to(p phase) state {
 
 // next is when the state wants to hear timeElapsed; zero: not at all.
 func (s state) next() time.Time {
-	times := []time.Time{s.deadline, s.lookAt, s.followAt, s.rotation.hookAt}
+	times := []time.Time{s.deadline, s.lookAt, s.followAt, s.rotation.hookAt, s.rotation.lateAt}
 	if s.applies() {
 		times = append(times, s.rotation.pending.due)
 	}

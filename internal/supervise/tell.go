@@ -48,6 +48,11 @@ func (l *loop) tell(t told) {
 			l.log.Warn("the files of a rotation cannot be put in place, the command goes on with the old ones, trying again",
 				"reason", e.Reason, "error", t.err, "attempts", e.Code)
 		}
+	case DeliveryLate:
+		l.log.Warn("the files of a rotation are still not in place, the command goes on with the old ones: does their file system answer?",
+			"reason", e.Reason, "after", deliveryTimeout)
+	case DeliveryEnded:
+		l.log.Info("the files of a rotation are in place after all", "reason", e.Reason)
 	case HoldOverridden:
 		l.log.Warn(fmt.Sprintf("rotating although %s, because what the command holds ends at %s",
 			t.held, t.until.Format(time.RFC3339)), "reason", e.Reason)
