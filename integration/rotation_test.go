@@ -168,20 +168,34 @@ func TestP2ErrorsDoNotEndRotation(t *testing.T) {
 	}
 }
 
-// A change that cannot be used is said, and the command keeps what it has.
+// A change that cannot be used is said, once however often it changes, and the
+// command keeps what it has. It is no fresh secret, but the command is ready.
 func TestP12UnusableChange(t *testing.T) {
 	t.Parallel()
 	kv := kvMount(t, 2)
 	kv.put(t, "app", fields{"user": "old"})
-	l := kv.run(t, []string{"app"}, append(quick, "--env", "USER_NAME="+kv.path("app")+"#user")...).live()
+	kv.put(t, "other", fields{"v": "1"})
+	e := newEndpoint(t)
+	l := kv.run(t, []string{"app", "other"}, append(quick, "--listen", e.address,
+		"--env", "USER_NAME="+kv.path("app")+"#user", "--env", "OTHER="+kv.path("other")+"#v")...).live()
 	l.starts(1, "USER_NAME", "old")
 	kv.put(t, "app", fields{"user": "a\x00b"})
-	l.waitLog("changed secrets cannot be used")
+	l.waitLog("a changed secret cannot be used, the command keeps the last one: --env USER_NAME")
+	l.poll("the secret in the metrics", func() bool { return e.metrics()[`vaultexec_secrets{state="unusable"}`] == 1 })
+	e.figure(e.metrics(), `vaultexec_secrets{state="fresh"}`, 1, 1)
+	e.becomes(l.running, "/readyz", http.StatusOK)
+	kv.put(t, "other", fields{"v": "2"}) // is not held up
+	if m := l.starts(2, "OTHER", "2"); m.lookup("USER_NAME") != "old" {
+		t.Errorf("the command has not kept the last value")
+	}
 	kv.put(t, "app", fields{"user": "new"})
-	l.starts(2, "USER_NAME", "new")
+	l.starts(3, "USER_NAME", "new")
+	e.figure(e.metrics(), `vaultexec_secrets{state="unusable"}`, 0, 0)
 	res := l.stop()
-	l.order(2)
-	if n := said(res.stderr, "changed secrets cannot be used"); n != 1 {
-		t.Errorf("said %d times", n)
+	l.order(3)
+	for _, text := range []string{"cannot be used", "can be used again"} {
+		if n := said(res.stderr, text); n != 1 {
+			t.Errorf("%q is said %d times", text, n)
+		}
 	}
 }

@@ -62,7 +62,7 @@ func (b *board) report() status.Report {
 		return r
 	}
 	s := b.watcher.Status()
-	r.Fresh, r.Stale, r.Expired = s.Fresh, s.Stale, s.Past
+	r.Fresh, r.Stale, r.Unusable, r.Expired = s.Fresh, s.Stale, s.Unusable, s.Past
 	r.NextExpiry, r.TokenEnds, r.Logins, r.LastSuccess = s.NextExpiry, s.TokenEnds, s.Logins, s.LastSuccess
 	for class, n := range s.Errors {
 		r.Errors[string(class)] = n

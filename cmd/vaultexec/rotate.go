@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +11,7 @@ import (
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
+	"vaultexec/internal/notice"
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
 	"vaultexec/internal/settings"
@@ -28,8 +27,10 @@ type rotation struct {
 	changec chan supervise.Change
 	log     *slog.Logger
 
-	given map[ref.Source]secret.Fields // what the newest command was made of
-	plan  env.Plan                     // and came to
+	given   map[ref.Source]secret.Fields // what the newest command was made of
+	plan    env.Plan                     // and came to
+	refused []refusal                    // what it could not be made of
+	notices *notice.Notices              // about that
 
 	mu    sync.Mutex
 	onWay *int // up to which generation the newest restart counts; nil: it is applied
@@ -42,17 +43,28 @@ const hookTimeout = time.Minute
 
 // run goes on until ctx ends.
 func (r *rotation) run(ctx context.Context) {
+	var u fetch.Update
 	for {
+		var againc <-chan time.Time
+		if len(r.refused) > 0 {
+			againc = time.After(tryAgain)
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case u := <-r.watcher.Updates():
-			for _, change := range r.changes(u) {
-				select {
-				case r.changec <- change:
-				case <-ctx.Done():
-					return
-				}
+		case u = <-r.watcher.Updates():
+		case <-againc:
+		}
+		before := r.refused
+		changes := r.changes(u)
+		if len(before)+len(r.refused) > 0 {
+			r.watcher.Unusable(refusedSources(r.refused))
+		}
+		for _, change := range changes {
+			select {
+			case r.changec <- change:
+			case <-ctx.Done():
+				return
 			}
 		}
 	}
@@ -74,7 +86,7 @@ func watchBeside(p *preparation, b *board) (<-chan supervise.Change, func()) {
 			return
 		}
 		b.watch(p.watcher)
-		r := &rotation{prep: p, watcher: p.watcher, changec: changec, log: p.log, given: p.secrets, plan: p.planned}
+		r := &rotation{prep: p, watcher: p.watcher, changec: changec, log: p.log, given: p.secrets, plan: p.planned, notices: notice.To(p.log)}
 		wg.Go(func() { p.watcher.Run(ctx) })
 		r.run(ctx)
 	})
@@ -94,12 +106,15 @@ func watchBeside(p *preparation, b *board) (<-chan supervise.Change, func()) {
 func (r *rotation) changes(u fetch.Update) []supervise.Change {
 	secrets, whole := u.Secrets, true
 	plan, command, err := r.prep.plan(secrets)
+	var refused []refusal
 	if err != nil {
-		r.log.Warn("changed secrets cannot be used, the command keeps what it has: "+err.Error(), "class", classOf(err))
-		secrets, whole = r.usable(u.Secrets), false
-		if plan, command, err = r.prep.plan(secrets); err != nil {
-			return nil
-		}
+		secrets, refused = r.usable(u.Secrets)
+		whole = false
+		plan, command, err = r.prep.plan(secrets)
+	}
+	r.refuse(refused, time.Now())
+	if err != nil {
+		return nil // not even what the command has can be planned, as if it were not there any more
 	}
 	if plan.Same(r.plan) {
 		r.given = secrets
@@ -131,30 +146,6 @@ func (r *rotation) changes(u fetch.Update) []supervise.Change {
 		changes = append(changes, change)
 	}
 	return changes
-}
-
-// usable is what the command has, with all of the newer secrets that can be
-// planned beside it: one that lost a key must not keep the others from it.
-func (r *rotation) usable(newer map[ref.Source]secret.Fields) map[ref.Source]secret.Fields {
-	secrets := maps.Clone(r.given)
-	tried := map[uintptr]bool{}
-	for _, fields := range newer {
-		id := reflect.ValueOf(fields).Pointer()
-		if tried[id] {
-			continue
-		}
-		tried[id] = true
-		next := maps.Clone(secrets)
-		for source, f := range newer { // what shares a read goes together
-			if reflect.ValueOf(f).Pointer() == id {
-				next[source] = f
-			}
-		}
-		if _, _, err := r.prep.plan(next); err == nil {
-			secrets = next
-		}
-	}
-	return secrets
 }
 
 // reaction is the strongest that the changed references ask for; if that is a

@@ -9,18 +9,28 @@ import (
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
+	"vaultexec/internal/notice"
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
 	"vaultexec/internal/settings"
 	"vaultexec/internal/supervise"
 )
 
-// rotating is a rotation of what --env and --secret name, without a watcher.
-func rotating(t *testing.T, given map[ref.Source]secret.Fields, variables ...string) *rotation {
+// rotating is a rotation of what --env and --secret (without a name in front)
+// name, without a watcher.
+func rotating(t *testing.T, given map[ref.Source]secret.Fields, references ...string) *rotation {
 	t.Helper()
 	s := settings.Default()
 	sources := env.Sources{Inherited: []string{"PATH=/bin:/usr/bin"}}
-	for _, text := range variables {
+	for _, text := range references {
+		if !strings.Contains(text, "=") {
+			whole, err := ref.Parse(text, ref.Secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources.Secrets = append(sources.Secrets, whole)
+			continue
+		}
 		v, err := env.ParseVariable(text)
 		if err != nil {
 			t.Fatal(err)
@@ -36,7 +46,8 @@ func rotating(t *testing.T, given map[ref.Source]secret.Fields, variables ...str
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rotation{prep: prep, log: slog.New(slog.DiscardHandler), given: given, plan: plan}
+	log := slog.New(slog.DiscardHandler)
+	return &rotation{prep: prep, log: log, given: given, plan: plan, notices: notice.To(log)}
 }
 
 func fields(pairs ...string) secret.Fields {

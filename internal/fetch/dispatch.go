@@ -62,6 +62,9 @@ func (w *Watcher) dispatch(ctx context.Context, now time.Time) time.Duration {
 		return a.due.Compare(b.due)
 	})
 	for _, e := range w.entries {
+		if e.unusable && now.Before(e.former) {
+			soon(e.former) // for the report
+		}
 		switch {
 		case e.busy || e.duty == rest || w.token.scarce && e.duty == poll:
 		case now.Before(e.due):

@@ -34,6 +34,9 @@ type entry struct {
 	ends    time.Time // of life; zero: never
 	read    time.Time // when fields were read
 
+	unusable bool      // the command does not take fields and keeps older ones
+	former   time.Time // when what the command took before fields ends; zero: never
+
 	duty  duty
 	due   time.Time
 	tries int // without success, in a row

@@ -23,7 +23,7 @@ func (w *Watcher) settle(r result, now time.Time) {
 	case r.duty == renew && r.answer.status >= http.StatusBadRequest:
 		w.well(now)
 		if deadLease(r.answer) {
-			w.notices.say("lease "+e.reference, now, "the lease is gone before its time, new credentials are fetched", "secret", e.reference)
+			w.notices.Say("lease "+e.reference, now, "the lease is gone before its time, new credentials are fetched", "secret", e.reference)
 			e.early++
 			e.ends = now // whoever has the credentials cannot wait for a window
 			e.urge(now.Add(e.pause() - time.Second))
@@ -65,7 +65,7 @@ func (w *Watcher) settleDenied(r result, now time.Time) {
 		return
 	}
 	finding := Finding{Reference: e.reference, Kind: Denied, Path: e.at.path, Mount: e.mount.String(), Status: r.answer.status, Policy: readPolicy(e.at.path)}
-	w.notices.say(e.reference, now, "a secret cannot be read, the command keeps the last one", "reason", finding.String())
+	w.notices.Say(e.reference, now, "a secret cannot be read, the command keeps the last one", "reason", finding.String())
 }
 
 // settleRead takes a secret that was read, or notes why there is none.
@@ -82,17 +82,20 @@ func (w *Watcher) settleRead(r result, now time.Time) {
 		}
 		w.counts.errors[problem.Kind.class()]++
 		e.failed(now, 0, w.random())
-		w.notices.say(e.reference, now, "a secret cannot be read, the command keeps the last one", "reason", problem.String())
+		w.notices.Say(e.reference, now, "a secret cannot be read, the command keeps the last one", "reason", problem.String())
 		return
 	}
-	w.notices.over(e.reference, now, "a secret can be read again", "secret", e.reference)
-	w.notices.over("lease "+e.reference, now, "")
+	w.notices.Over(e.reference, now, "a secret can be read again", "secret", e.reference)
+	w.notices.Over("lease "+e.reference, now, "")
 	ended := w.endOf(e)
 	s := e.take(r.answer, fields, r.serial, now, w.random())
 	s.former.ends = ended
 	w.urgeOld(e, now)
 	if !s.changed {
 		return
+	}
+	if !e.unusable {
+		e.former = ended
 	}
 	w.generation++
 	if s.former.lease != "" || !s.former.ends.IsZero() {
@@ -110,20 +113,30 @@ func (w *Watcher) urgeOld(e *entry, now time.Time) {
 	}
 }
 
+// What notices are about, beside references.
+const (
+	noticeVault = "vault"
+	noticeToken = "token"
+	noticeLogin = "login"
+)
+
+// vaultPatience is how long Vault may be away without a word about it.
+const vaultPatience = time.Minute
+
 // trouble notes that Vault could not be asked.
 func (w *Watcher) trouble(f *failure, now time.Time) {
 	w.counts.errors[f.class]++
 	if f.retryAfter > 0 {
 		w.pause = later(w.pause, now.Add(patient(f.retryAfter)))
 	}
-	w.notices.sayAfter(firstRepeat, noticeVault, now, "vault cannot be asked, the command keeps what it has",
+	w.notices.SayAfter(vaultPatience, noticeVault, now, "vault cannot be asked, the command keeps what it has",
 		"address", w.c.address, "reason", f.reason, "class", f.class, "status", f.status)
 }
 
 // well notes that Vault has answered.
 func (w *Watcher) well(now time.Time) {
 	w.counts.lastSuccess = now
-	w.notices.over(noticeVault, now, "vault answers again", "address", w.c.address)
+	w.notices.Over(noticeVault, now, "vault answers again", "address", w.c.address)
 }
 
 // count counts an error that is not a failure of one request.

@@ -182,7 +182,7 @@ func (w *Watcher) settleToken(r tokenAnswer, now time.Time) {
 			t.lives(now)
 			return
 		}
-		w.notices.say(noticeToken, now, "the token is not accepted any more", "as", w.c.who())
+		w.notices.Say(noticeToken, now, "the token is not accepted any more", "as", w.c.who())
 		t.died(now, w.random())
 	case r.answer.status >= http.StatusBadRequest && r.duty == tokenLookup: // not Vault's own; nothing is known
 		t.lives(now)
@@ -211,8 +211,8 @@ func (w *Watcher) revived(now time.Time) {
 		return
 	}
 	w.token.dead = false
-	w.notices.over(noticeLogin, now, "")
-	w.notices.over(noticeToken, now, "the token is accepted again", "as", w.c.who())
+	w.notices.Over(noticeLogin, now, "")
+	w.notices.Over(noticeToken, now, "the token is accepted again", "as", w.c.who())
 	w.retryAll(now)
 }
 
@@ -236,7 +236,7 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 		}
 		t.failed(now, 0, w.random())
 		w.count(r.login)
-		w.notices.say(noticeLogin, now, "login failed, the command keeps what it has", "reason", r.login.Error())
+		w.notices.Say(noticeLogin, now, "login failed, the command keeps what it has", "reason", r.login.Error())
 		return
 	case r.same && (t.dead || !t.ends.IsZero()):
 		t.failed(now, 0, w.random())
@@ -247,14 +247,14 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 			t.duty = tokenRenew // there is no other way, and it may still work
 		}
 		if t.dead {
-			w.notices.say(noticeLogin, now, "the token is not accepted any more and there is no other: "+w.c.method.another, "as", w.c.who())
+			w.notices.Say(noticeLogin, now, "the token is not accepted any more and there is no other: "+w.c.method.another, "as", w.c.who())
 		} else {
-			w.notices.say(noticeLogin, now, "the token cannot be renewed and there is no other: "+w.c.method.another, "ends", t.ends.UTC().Format(time.RFC3339))
+			w.notices.Say(noticeLogin, now, "the token cannot be renewed and there is no other: "+w.c.method.another, "ends", t.ends.UTC().Format(time.RFC3339))
 		}
 		return
 	}
-	w.notices.over(noticeLogin, now, "logged in again", "as", w.c.who())
-	w.notices.over(noticeToken, now, "", "")
+	w.notices.Over(noticeLogin, now, "logged in again", "as", w.c.who())
+	w.notices.Over(noticeToken, now, "", "")
 	w.well(now)
 	dead, ended := t.dead, t.ends
 	if dead {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"vaultexec/internal/notice"
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
 )
@@ -25,7 +26,7 @@ type Watcher struct {
 	sources map[ref.Source]*entry
 	token   tokenLife
 	login   bool // the token itself is among the secrets
-	notices notices
+	notices *notice.Notices
 	limiter *rate.Limiter
 	pause   time.Time // until then Vault wants to be left alone
 	random  func() float64
@@ -35,7 +36,8 @@ type Watcher struct {
 	formerEnds map[int]time.Time // of tokens before the one that is used: serial -> when it ends; zero: never
 	updatec    chan Update       // the newest one, for one reader
 	appliedc   chan int
-	donec      chan struct{} // closed when Run has ended
+	unusablec  chan []ref.Source // the newest ones, from one writer
+	donec      chan struct{}     // closed when Run has ended
 	resultc    chan result
 	wg         sync.WaitGroup // the requests
 
@@ -58,12 +60,13 @@ func (c *Client) Watch(ctx context.Context, refs []ref.Ref, refresh time.Duratio
 		c:          c,
 		login:      b.login,
 		sources:    make(map[ref.Source]*entry),
-		notices:    notices{log: c.log, open: make(map[string]*notice)},
+		notices:    notice.To(c.log),
 		formerEnds: make(map[int]time.Time),
 		limiter:    rate.NewLimiter(requestsPerSecond, requestBurst),
 		random:     rand.Float64,
 		updatec:    make(chan Update, 1),
 		appliedc:   make(chan int, 1),
+		unusablec:  make(chan []ref.Source, 1),
 		donec:      make(chan struct{}),
 		resultc:    make(chan result),
 		counts:     counts{errors: make(map[Class]int), lastSuccess: time.Now()},
@@ -135,6 +138,17 @@ func (w *Watcher) Applied(generation int) {
 	}
 }
 
+// Unusable tells which secrets the command keeps older values of, because what
+// they have become is of no use to it. It replaces what was told before; one
+// goroutine may call it.
+func (w *Watcher) Unusable(sources []ref.Source) {
+	select {
+	case <-w.unusablec:
+	default:
+	}
+	w.unusablec <- sources // nobody else sends
+}
+
 // Run keeps the secrets alive until ctx ends.
 func (w *Watcher) Run(ctx context.Context) {
 	defer close(w.donec)
@@ -151,6 +165,8 @@ func (w *Watcher) Run(ctx context.Context) {
 			w.settle(r, time.Now())
 		case generation := <-w.appliedc:
 			w.release(ctx, generation)
+		case sources := <-w.unusablec:
+			w.mark(sources)
 		}
 		w.report(time.Now())
 	}

@@ -26,14 +26,17 @@ type Report struct {
 	Version string
 	Running bool // the command runs
 
-	Fresh, Stale, Expired int            // secrets: as they should be, not read when they were due, past their life
-	NextExpiry            time.Time      // of a secret; zero: none expires
-	TokenEnds             time.Time      // zero: never, or there is none
-	Logins                int            // after the first
-	Errors                map[string]int // class of a failed request -> how many
-	LastSuccess           time.Time      // of a request; zero: nothing is fetched
-	Restarts              map[string]int // rotation or failure -> how many
-	Goroutines            int
+	Fresh       int            // secrets that are as they should be
+	Stale       int            // that were not read when they were due
+	Unusable    int            // that became what the command cannot use: it keeps what it has
+	Expired     int            // that are past their life
+	NextExpiry  time.Time      // of a secret; zero: none expires
+	TokenEnds   time.Time      // zero: never, or there is none
+	Logins      int            // after the first
+	Errors      map[string]int // class of a failed request -> how many
+	LastSuccess time.Time      // of a request; zero: nothing is fetched
+	Restarts    map[string]int // rotation or failure -> how many
+	Goroutines  int
 }
 
 // Server answers.
@@ -141,8 +144,8 @@ func write(w io.Writer, r Report, now time.Time) {
 	}
 	gauge("vaultexec_command_running", "1 while the command runs.", running)
 	by("vaultexec_restarts_total", "counter", "Restarts of the command, by reason.", "reason", r.Restarts)
-	by("vaultexec_secrets", "gauge", "Secrets: fresh, stale (not read when they were due), expired (past their life).", "state",
-		map[string]int{"fresh": r.Fresh, "stale": r.Stale, "expired": r.Expired})
+	by("vaultexec_secrets", "gauge", "Secrets: fresh, stale (not read when they were due), unusable (the command keeps the last value), expired (past their life).", "state",
+		map[string]int{"fresh": r.Fresh, "stale": r.Stale, "unusable": r.Unusable, "expired": r.Expired})
 	left("vaultexec_secret_expiry_seconds", "Seconds until the first secret ends; negative: since it has.", r.NextExpiry)
 	left("vaultexec_token_ttl_seconds", "Seconds that the token has left.", r.TokenEnds)
 	by("vaultexec_fetch_errors_total", "counter", "Requests to Vault that failed, by class.", "class", r.Errors)

@@ -41,6 +41,7 @@ func TestReadiness(t *testing.T) {
 		{Report{}, 503, "the command is not running\n"},
 		{Report{Running: true}, 200, "ok\n"},
 		{Report{Running: true, Stale: 2}, 200, "ok\n"}, // Vault's trouble is not the application's
+		{Report{Running: true, Unusable: 2}, 200, "ok\n"},
 		{Report{Running: true, Expired: 2}, 503, "secrets past their life: 2\n"},
 		{Report{Expired: 1}, 503, "the command is not running\nsecrets past their life: 1\n"},
 	} {
@@ -58,13 +59,13 @@ func TestMetrics(t *testing.T) {
 	now := time.Unix(1_700_000_000, 500_000_000)
 	var b strings.Builder
 	write(&b, Report{
-		Version: "v1", Running: true, Fresh: 3, Stale: 1, Expired: 2,
+		Version: "v1", Running: true, Fresh: 3, Stale: 1, Unusable: 4, Expired: 2,
 		NextExpiry: now.Add(90 * time.Second), TokenEnds: now.Add(-2 * time.Second), Logins: 4,
 		Errors: map[string]int{"sealed": 2, "denied": 1}, Restarts: map[string]int{"rotation": 5}, LastSuccess: now, Goroutines: 12,
 	}, now)
 	for _, want := range []string{
 		`vaultexec_build_info{version="v1"} 1`, "go_goroutines 12", "vaultexec_command_running 1", `vaultexec_restarts_total{reason="rotation"} 5`,
-		"vaultexec_secrets{state=\"expired\"} 2\nvaultexec_secrets{state=\"fresh\"} 3\nvaultexec_secrets{state=\"stale\"} 1\n",
+		"vaultexec_secrets{state=\"expired\"} 2\nvaultexec_secrets{state=\"fresh\"} 3\nvaultexec_secrets{state=\"stale\"} 1\nvaultexec_secrets{state=\"unusable\"} 4\n",
 		"vaultexec_secret_expiry_seconds 90", "vaultexec_token_ttl_seconds -2",
 		"vaultexec_fetch_errors_total{class=\"denied\"} 1\nvaultexec_fetch_errors_total{class=\"sealed\"} 2\n",
 		"vaultexec_logins_total 4", "vaultexec_last_success_timestamp_seconds 1.7000000005e+09",
