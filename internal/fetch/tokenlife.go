@@ -93,7 +93,10 @@ func (t *tokenLife) unrenewable(now time.Time, random float64) {
 // died notes that Vault does not know the token. The next login is at once,
 // unless tokens keep dying young.
 func (t *tokenLife) died(now time.Time, random float64) {
-	t.dead, t.duty, t.tries, t.due = true, tokenLogin, 0, now
+	if !t.dead { // else it is only still so, and the tries go on
+		t.tries = 0
+	}
+	t.dead, t.duty, t.due = true, tokenLogin, now
 	if t.brief > 0 {
 		t.due = now.Add(calm(t.brief, random))
 	}

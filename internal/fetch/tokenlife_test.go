@@ -130,7 +130,8 @@ func TestWatchGivenTokenEnds(t *testing.T) {
 		w.said("the token cannot be renewed and there is no other", 5)
 		w.nothing(24 * time.Hour)
 		w.between("PUT auth/", 0, 0)
-		w.between("GET kv/data/app", 180, 240) // none with a dead token
+		w.between("GET kv/data/app", 180, 240)                 // none with a dead token
+		w.between("GET auth/token/lookup-self", 24*60, 25*120) // whether it is still dead
 	})
 }
 
