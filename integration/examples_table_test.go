@@ -39,6 +39,7 @@ type kind string
 
 const (
 	inShell    kind = "sh"         // by sh, in front of the stand-ins
+	onScreen   kind = "tty"        // the same on a terminal, where a password is typed
 	asEnv      kind = "env"        // NAME=VALUE lines, or a pod's env, as the environment of a run
 	asVaultEnv kind = "vault-env"  // the same, of variables that say all there is to say
 	asImage    kind = "dockerfile" // built and run by a container engine
@@ -60,10 +61,13 @@ type example struct {
 	args   []string          // the command's arguments
 	reads  string            // the file that --file has written for it, and
 	has    string            // what is in it
+	files  []string          // of the login, see exampleStage.logins
+	tls    bool              // it talks to Vault over TLS
 }
 
 var (
 	wholeConfig    = map[string]string{"username": "db-readonly-username", "password": "db-secret-password"}
+	onePassword    = map[string]string{"DB_PASSWORD": "db-secret-password"}
 	databaseConfig = map[string]string{"DB_USERNAME": "db-readonly-username", "DB_PASSWORD": "db-secret-password"}
 )
 
@@ -110,6 +114,19 @@ var examples = []example{
 	{file: "docs/coming-from-envconsul.md", first: "envconsul -config /etc/app/envconsul.hcl", kind: asGrammar},
 	{file: "docs/coming-from-envconsul.md", first: "vaultexec --role app --config /etc/app/envconsul.hcl", kind: inShell, pod: true,
 		env: map[string]string{"DB_USER": "db-readonly-username", "PASSWORD": "db-secret-password", "MODE": "production"}, args: []string{"--port", "8080"}},
+
+	{file: "docs/login.md", first: "vaultexec --role app --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell, pod: true, env: onePassword},
+	{file: "docs/login.md", first: "vaultexec --auth jwt --role ci --jwt-path /run/secrets/ci.jwt --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,
+		env: onePassword, files: []string{"ci.jwt"}},
+	{file: "docs/login.md", first: "vaultexec --auth approle --role-id-path /run/secrets/role-id --secret-id-path /run/secrets/secret-id --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,
+		env: onePassword, files: []string{"role-id", "secret-id"}},
+	{file: "docs/login.md", first: "export VAULT_ADDR=https://vault.example:8200 VAULT_CACERT=/run/secrets/ca.pem", kind: inShell,
+		env: onePassword, files: []string{"ca.pem", "client.pem", "client-key.pem"}, tls: true},
+	{file: "docs/login.md", first: "vaultexec --auth userpass --username alice --env DB_PASSWORD=internal/database/config#password -- npm start", kind: onScreen, env: onePassword},
+	{file: "docs/login.md", first: "vaultexec --auth userpass --username alice --password-path /run/secrets/password --env DB_PASSWORD=internal/database/config#password -- npm start", kind: inShell,
+		env: onePassword, files: []string{"password"}},
+	{file: "docs/login.md", first: "vaultexec --auth token-file --token-file /run/secrets/token --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,
+		env: onePassword, files: []string{"token"}},
 
 	{file: "docs/rotation.md", first: "vaultexec --role app --secret internal/database/config --on-change restart -- app", kind: inShell, pod: true, env: wholeConfig},
 	{file: "docs/rotation.md", first: `path "sys/leases/revoke" { capabilities = ["update"] }`, kind: asPolicy},

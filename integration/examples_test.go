@@ -112,11 +112,12 @@ type exampleStage struct {
 	policies []string
 	account  *account
 	files    map[string]string // path -> content, from blocks that are files
+	logins   map[string]string // name below /run/secrets -> content, for logins
 }
 
 func newExampleStage(t *testing.T) *exampleStage {
 	t.Helper()
-	s := &exampleStage{vault: ownVault(t, servers.VaultOptions{}), files: make(map[string]string)}
+	s := &exampleStage{vault: ownVault(t, servers.VaultOptions{Durable: true}), files: make(map[string]string), logins: make(map[string]string)}
 	for mount, secrets := range exampleSecrets {
 		kv := kvMountAt(t, s.vault, mount, 2)
 		for path, f := range secrets {
@@ -148,6 +149,7 @@ func newExampleStage(t *testing.T) *exampleStage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.enableLogins(t)
 	return s
 }
 
@@ -165,6 +167,8 @@ func (s *exampleStage) run(t *testing.T, b block, x example) {
 		s.files[strings.TrimPrefix(b.first(), "# ")] = b.text
 	case asImage:
 		s.runImage(t, b.text)
+	case onScreen:
+		s.runOnScreen(t, b.text, x)
 	case inShell:
 		s.runShell(t, b.text, x)
 	case asVaultEnv:
@@ -176,20 +180,36 @@ func (s *exampleStage) run(t *testing.T, b block, x example) {
 	}
 }
 
-// runShell runs a script in front of the stand-ins, and checks what they got.
-func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...string) {
+// furnish makes the files that a script takes for granted, below root, and the
+// script as it finds them and Vault.
+func (s *exampleStage) furnish(t *testing.T, script string, x example, root string) string {
 	t.Helper()
-	root, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
 	for _, dir := range exampleRoots {
 		script = strings.ReplaceAll(script, " "+dir, " "+root+dir)
+		script = strings.ReplaceAll(script, "="+dir, "="+root+dir)
 	}
-	script = strings.ReplaceAll(script, exampleAddress, s.vault.Address)
+	address := s.vault.Address
+	if x.tls {
+		address = s.vault.TLS.Address
+	}
+	script = strings.ReplaceAll(script, exampleAddress, address)
+	for _, name := range x.files {
+		writeFile(t, root+"/run/secrets/"+name, s.logins[name])
+	}
 	for path, text := range s.files {
 		for _, dir := range exampleRoots {
 			text = strings.ReplaceAll(text, `"`+dir, `"`+root+dir)
 		}
 		writeFile(t, root+path, strings.ReplaceAll(text, exampleAddress, s.vault.Address))
 	}
+	return script
+}
+
+// runShell runs a script in front of the stand-ins, and checks what they got.
+func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...string) {
+	t.Helper()
+	root, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	script = s.furnish(t, script, x, root)
 	c := vaultexec(t).vault(s.vault.Address).env(vars...)
 	verb := "report"
 	if x.reads != "" {

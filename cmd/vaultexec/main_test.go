@@ -88,11 +88,11 @@ func TestP12CommandLine(t *testing.T) {
 		{"environment unknown", []string{"VAULTEXEC_ROL=x", "VAULTEXEC_QQQQQQQ="}, []string{"--", "true"}, "vaultexec: config: there is no such setting: VAULTEXEC_QQQQQQQ, VAULTEXEC_ROL (did you mean VAULTEXEC_ROLE?)\n"},
 		{"keep alone", nil, []string{"--keep", "A*", "--", "true"}, "vaultexec: config: --keep: has no meaning without --pristine, everything is inherited then\n"},
 		{"all conflicts at once", []string{"VAULTEXEC_AUTH=token"}, []string{"--role", "app", "--concurrency", "0", "--mode", "exec", "--remap-exit", "143", "--", "true"},
-			"vaultexec: config: --role: belongs to the kubernetes login, but VAULTEXEC_AUTH says token\n" +
+			"vaultexec: config: --role: belongs to the kubernetes, jwt or cert login, but VAULTEXEC_AUTH says token\n" +
 				"  --concurrency: must be at least 1\n" +
 				"  --remap-exit: needs vaultexec to stay as the parent, but --mode says exec: leave out one of them\n"},
-		{"kubernetes without role", nil, []string{"--auth", "kubernetes", "--", "true"}, "vaultexec: config: --auth: the kubernetes login needs a role, set --role\n"},
-		{"unknown auth", nil, []string{"--auth", "kubernets", "--", "true"}, "vaultexec: config: --auth: \"kubernets\" is not one of kubernetes, token: did you mean kubernetes?\n"},
+		{"kubernetes without role", nil, []string{"--auth", "kubernetes", "--", "true"}, "vaultexec: config: --auth: the kubernetes login needs --role\n"},
+		{"unknown auth", nil, []string{"--auth", "kubernets", "--", "true"}, "vaultexec: config: --auth: \"kubernets\" is not one of kubernetes, jwt, approle, cert, userpass, ldap, token, token-file: did you mean kubernetes?\n"},
 		{"rewritten twice", nil, []string{"--rewrite-signal", "HUP:USR1", "--rewrite-signal", "HUP:USR2", "--", "true"}, "vaultexec: config: --rewrite-signal: HUP is rewritten twice\n"},
 		{"parameter behind the key", nil, []string{"--env", "A=kv/app#password?default=canary", "--", "true"}, "vaultexec: usage: --env A: parameters stand before the #, as in PATH?PARAM=VALUE#KEY; a ? in a key is written %3F\n"},
 		{"word behind version", nil, []string{"version", "extra"}, "vaultexec: usage: vaultexec version takes nothing more, and there is \"extra\"\n"},

@@ -48,14 +48,21 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 
 func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {
 	cfg := fetch.Config{
-		Auth:        fetch.Auth(s.Auth),
-		Role:        s.Role,
-		AuthMount:   s.AuthMount,
-		JWTPath:     s.JWTPath,
-		Namespace:   s.Namespace,
-		Concurrency: s.Concurrency,
-		Log:         log,
-		Defaults:    fetch.Defaults{},
+		Auth:           fetch.Auth(s.Auth),
+		Role:           s.Role,
+		AuthMount:      s.AuthMount,
+		JWTPath:        s.JWTPath,
+		RoleIDPath:     s.RoleIDPath,
+		SecretIDPath:   s.SecretIDPath,
+		RemoveSecretID: s.RemoveSecretID,
+		Username:       s.Username,
+		PasswordPath:   s.PasswordPath,
+		TokenFile:      s.TokenFile,
+		Namespace:      s.Namespace,
+		Prompt:         askPassword,
+		Concurrency:    s.Concurrency,
+		Log:            log,
+		Defaults:       fetch.Defaults{},
 	}
 	for name, v := range s.Files().Vault {
 		cfg.Defaults[name] = fetch.Default{Value: v.Value, Place: v.Place}

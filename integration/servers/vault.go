@@ -53,6 +53,14 @@ type VaultTLS struct {
 	OtherCA    string // file: an authority that has nothing to do with it
 	ClientCert string // file: a certificate that Mutual takes
 	ClientKey  string // file: and its key
+
+	ca  *authority
+	dir string
+}
+
+// Issue makes another client certificate for Mutual, with this name.
+func (t *VaultTLS) Issue(name string) (certFile, keyFile string, err error) {
+	return t.ca.issue(t.dir, name)
 }
 
 // StartVault starts a Vault server and waits until it answers, unsealed.
@@ -119,6 +127,7 @@ func (v *Vault) configure(addr string) error {
 		Address: "https://" + ports[0], Mutual: "https://" + ports[1],
 		Socket: filepath.Join(v.dir, "vault.sock"),
 		CA:     filepath.Join(v.dir, "ca.pem"), OtherCA: filepath.Join(v.dir, "other-ca.pem"),
+		ca: ca, dir: v.dir,
 	}
 	cert, key, err := ca.issue(v.dir, "vault")
 	if err != nil {

@@ -24,6 +24,7 @@ package fetch
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -32,6 +33,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"vaultexec/internal/secret"
 )
 
 const (
@@ -43,10 +46,21 @@ const (
 // each field means its default.
 type Config struct {
 	Auth      Auth
-	Role      string // of the kubernetes login
+	Role      string // of the kubernetes, jwt and cert logins; the others have none
 	AuthMount string // "kubernetes", also written auth/kubernetes; may have slashes
-	JWTPath   string // default: where Kubernetes mounts the pod's token
 	Namespace string // default: VAULT_NAMESPACE
+
+	JWTPath        string // of kubernetes and jwt; default: where Kubernetes mounts the pod's token
+	RoleIDPath     string // of approle
+	SecretIDPath   string // likewise; may be empty, where the role binds none
+	RemoveSecretID bool   // once a login with it has succeeded
+	Username       string // of userpass and ldap
+	PasswordPath   string // likewise; empty: Prompt asks
+	TokenFile      string // of token-file
+
+	// Prompt asks whoever sits at the terminal for a password. The error is one
+	// sentence that says why that cannot be done.
+	Prompt func(ctx context.Context, question string) (secret.Value, error)
 
 	RequestTimeout time.Duration // of each try; default VAULT_CLIENT_TIMEOUT, else 10s
 	Concurrency    int           // requests at a time; default 16
@@ -78,7 +92,7 @@ type Client struct {
 	tokenMu sync.RWMutex // of the token in api
 
 	mu       sync.Mutex
-	secrets  []string // token and JWT: never in a message
+	secrets  []string // tokens and what logins are made with: never in a message
 	identity string   // who messages say we are; set by Login
 	grant    life     // of the token, as the login said
 	made     []string // tokens that our logins made and that are not revoked yet
@@ -124,6 +138,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, blame(err)
 	}
+	reloadClientCertificate(transport, cfg.Defaults)
 	vault.HttpClient.Transport = limitBodies{transport}
 	// With VAULT_WRAP_TTL set every answer would come wrapped.
 	client.SetWrappingLookupFunc(func(string, string) string { return "" })
@@ -159,7 +174,8 @@ func (cfg Config) check() error {
 	return cfg.checkLogin()
 }
 
-// keepSecret makes sure that the token or JWT is in no message from now on.
+// keepSecret makes sure that a token, a JWT or a password is in no message from
+// now on.
 func (c *Client) keepSecret(s string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"vaultexec/internal/secret"
 )
 
 // credentialFile is a file that a login needs.
@@ -14,10 +16,30 @@ type credentialFile struct {
 	path    string
 	what    string // is in it, for messages
 	missing string // what to do where it does not exist
+	exact   bool   // blanks are a part of it, and no more than one line end is none
 }
 
-// readCredential reads it. Blanks and line ends around the credential are none
-// of it.
+// again is a file that may be gone by the time of another login, because it
+// was removed or is a pipe. It remembers what was in it.
+type again struct {
+	credentialFile
+	last secret.Value
+}
+
+// readAgain reads it, or remembers.
+func (c *Client) readAgain(f *again) (string, error) {
+	credential, err := c.readCredential(f.credentialFile)
+	if err != nil && !f.last.IsNull() {
+		c.log.Debug("a credential is used as it was before", "reason", err.Error())
+		return f.last.Text(), nil
+	}
+	if err == nil {
+		f.last = secret.Of(credential)
+	}
+	return credential, err
+}
+
+// readCredential reads it.
 func (c *Client) readCredential(f credentialFile) (string, error) {
 	text, err := readSmall(f.path)
 	if err != nil {
@@ -28,11 +50,18 @@ func (c *Client) readCredential(f credentialFile) (string, error) {
 		if errors.Is(err, fs.ErrNotExist) && f.missing != "" {
 			hint = "; " + f.missing
 		}
-		return "", configError(fmt.Sprintf("%s %s cannot be read: %v%s", f.what, f.path, reason, hint))
+		bad := configError(fmt.Sprintf("%s %s cannot be read: %v%s", f.what, f.path, reason, hint))
+		bad.absent = errors.Is(err, fs.ErrNotExist)
+		return "", bad
 	}
 	credential := strings.TrimSpace(string(text))
+	if f.exact {
+		credential = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	}
 	if credential == "" {
-		return "", configError(fmt.Sprintf("%s %s is empty", f.what, f.path))
+		bad := configError(fmt.Sprintf("%s %s is empty", f.what, f.path))
+		bad.absent = true
+		return "", bad
 	}
 	c.keepSecret(credential)
 	return credential, nil

@@ -32,21 +32,11 @@ func (w *Watcher) dispatch(ctx context.Context, now time.Time) time.Duration {
 	if now.Before(w.pause) {
 		return w.pause.Sub(now)
 	}
-	if t := &w.token; t.duty != tokenRest && !t.busy {
-		switch {
-		case now.Before(t.due):
-			soon(t.due)
-		case !w.limiter.AllowN(now, 1):
-			return time.Second / requestsPerSecond
-		default:
-			t.busy = true
-			duty := t.duty
-			w.ask(ctx, func() result {
-				answered := w.c.aboutToken(ctx, duty)
-				return result{token: &answered}
-			})
-		}
+	wait, ceiling := w.attendToken(ctx, now)
+	if ceiling {
+		return wait
 	}
+	next = min(next, wait)
 	if w.token.dead {
 		return next // the others wait for a token
 	}

@@ -31,6 +31,8 @@ type Error struct {
 	cause error // context.DeadlineExceeded where the deadline ended it, or nil
 	vague bool  // the deadline ended it before Vault's trouble was known
 
+	absent bool // about a file that is not there, or has nothing in it yet
+
 	retryAfter time.Duration // as the server asked; 0 if it did not
 }
 

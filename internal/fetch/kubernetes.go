@@ -11,6 +11,13 @@ import (
 
 const defaultJWTPath = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
+func lacksRole(cfg Config) string {
+	if cfg.Role == "" {
+		return "a role: set --role to the role's name in Vault"
+	}
+	return ""
+}
+
 // kubernetes trades the pod's service account token for one of Vault.
 func (c *Client) kubernetes(cfg Config) method {
 	file := credentialFile{

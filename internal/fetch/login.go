@@ -30,6 +30,11 @@ func (c *Client) Login(ctx context.Context) error {
 // makeToken logs in at the mount.
 func (c *Client) makeToken(ctx context.Context) error {
 	words := fmt.Sprintf("login with %s at auth/%s", c.method.as, c.mount)
+	if c.method.prepare != nil {
+		if err := c.method.prepare(ctx); err != nil {
+			return err
+		}
+	}
 	var auth *api.SecretAuth
 	var unready error
 	err := c.retry(ctx, words, c.namespace, func(ctx context.Context, client *api.Client) error {
@@ -51,7 +56,10 @@ func (c *Client) makeToken(ctx context.Context) error {
 	case err != nil:
 		return err
 	case auth.ClientToken == "":
-		return &Error{class: ClassAuthDenied, text: words + ": Vault wants a second factor (MFA), which a workload does not have: exempt the role from it"}
+		return c.wantsSecondFactor(words)
+	}
+	if c.method.accepted != nil {
+		c.method.accepted()
 	}
 	c.keepGrant(auth)
 	c.useToken(auth.ClientToken, fmt.Sprintf("%s at auth/%s with policies %s", c.method.as, c.mount, strings.Join(auth.Policies, ", ")))
@@ -78,6 +86,9 @@ func (c *Client) loginRefused(words string, f *failure) *Error {
 		return c.fatal(words, f)
 	}
 	hint := ""
+	if c.method.refused != nil {
+		c.method.refused(f.status, flatten(f.said))
+	}
 	switch f.status {
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		hint = fmt.Sprintf("no %s auth method is mounted at auth/%s: set --auth-mount", c.auth, c.mount)
@@ -85,6 +96,16 @@ func (c *Client) loginRefused(words string, f *failure) *Error {
 		hint = c.method.hint(flatten(f.said))
 	}
 	return &Error{class: ClassAuthDenied, text: fmt.Sprintf("%s: Vault denied it: %s (HTTP %d); %s", words, f.reason, f.status, hint)}
+}
+
+// wantsSecondFactor is the end of a login that Vault would finish with a second
+// factor.
+func (c *Client) wantsSecondFactor(words string) *Error {
+	hint := "a workload does not have: exempt the role from it"
+	if c.method.person {
+		hint = "vaultexec does not ask for: run vault login, and vaultexec with the token that it leaves (--auth token)"
+	}
+	return &Error{class: ClassAuthDenied, text: words + ": Vault wants a second factor (MFA), which " + hint}
 }
 
 // keepGrant notes the token that a login made.
@@ -141,7 +162,10 @@ func (c *Client) who() string {
 func (c *Client) tokenRejected(a *answer) *Error {
 	hint := "it is expired, revoked or of another Vault"
 	if c.method.another != "" {
-		hint += ": " + c.method.another + ", or set --role to log in with the pod's service account"
+		hint += ": " + c.method.another
+	}
+	if c.auth == AuthToken {
+		hint += ", or set --role to log in with the pod's service account"
 	}
 	return &Error{class: ClassAuthDenied, text: fmt.Sprintf("Vault at %s does not accept %s: %s (HTTP %d); %s",
 		c.address, c.who(), c.scrub(flatten(a.said)), a.status, hint)}

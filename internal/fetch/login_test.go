@@ -272,7 +272,6 @@ func TestTokenHelperIsStopped(t *testing.T) {
 
 func TestConfigCheck(t *testing.T) {
 	for want, cfg := range map[string]Config{
-		`auth "radius" is unknown: there are kubernetes, token`:                           {Auth: "radius"},
 		"auth kubernetes needs a role: set --role to the role's name in Vault":            {Auth: AuthKubernetes},
 		`auth mount "auth/" has no name in it: write it as kubernetes or auth/kubernetes`: {Role: "app", AuthMount: "auth/"},
 		"the request timeout is negative":                                                 {RequestTimeout: -1},

@@ -17,7 +17,13 @@ type Auth string
 const (
 	AuthDefault    Auth = ""           // kubernetes where a role is given, else token
 	AuthKubernetes Auth = "kubernetes" // the pod's service account token
+	AuthJWT        Auth = "jwt"        // a JWT in a file
+	AuthAppRole    Auth = "approle"    // a role ID and a secret ID in files
+	AuthCert       Auth = "cert"       // the TLS client certificate of VAULT_CLIENT_CERT
+	AuthUserpass   Auth = "userpass"   // a name and a password that Vault knows
+	AuthLDAP       Auth = "ldap"       // a name and a password that a directory knows
 	AuthToken      Auth = "token"      // VAULT_TOKEN, else the token helper (vault login)
+	AuthTokenFile  Auth = "token-file" // a file that somebody else keeps a token in
 )
 
 // kind is what New has to know of a way to log in: where it is mounted unless
@@ -32,7 +38,13 @@ type kind struct {
 // kinds are all ways to log in.
 var kinds = map[Auth]kind{
 	AuthKubernetes: {"kubernetes", lacksRole, (*Client).kubernetes},
+	AuthJWT:        {"jwt", lacksNothing, (*Client).jwt},
+	AuthAppRole:    {"approle", lacksRoleID, (*Client).appRole},
+	AuthCert:       {"cert", lacksCertificate, (*Client).cert},
+	AuthUserpass:   {"userpass", lacksUsername, (*Client).userpass},
+	AuthLDAP:       {"ldap", lacksUsername, (*Client).ldap},
 	AuthToken:      {"", lacksNothing, (*Client).givenToken},
+	AuthTokenFile:  {"", lacksTokenFile, (*Client).tokenFile},
 }
 
 // method is a way to log in of one client. What all have in common is in
@@ -44,12 +56,22 @@ type method struct {
 
 	// as says in messages who logs in, as in: role "app".
 	as string
+	// prepare is what is done once a login and may take long; nil: nothing.
+	prepare func(ctx context.Context) error
 	// request makes the login's request, of what files hold at that moment. It
 	// is called for each try. An error of it is final.
 	request func() (api.AuthMethod, error)
+	// accepted and refused hear of Vault's answer; nil: nobody does.
+	accepted func()
+	refused  func(status int, said string)
 	// hint says what to do when Vault refuses for the reason that it gives.
 	hint func(said string) string
+	// person is set where it is somebody at a keyboard who logs in.
+	person bool
 
+	// changed tells whether there is another token to be found than the one
+	// that was found last, without asking anything of Vault; nil: nobody knows.
+	changed func() bool
 	// another says how another token comes, once this one is not good any more.
 	another string
 }
@@ -59,11 +81,15 @@ func (m method) makes() bool { return m.find == nil }
 
 func lacksNothing(Config) string { return "" }
 
-func lacksRole(cfg Config) string {
-	if cfg.Role == "" {
-		return "a role: set --role to the role's name in Vault"
-	}
-	return ""
+// write is the login of a method for which the api module has no helper.
+type write struct {
+	path string
+	body map[string]any
+}
+
+// Login makes write an api.AuthMethod.
+func (w write) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
+	return client.Logical().WriteWithContext(ctx, w.path, w.body)
 }
 
 // auth decides how to log in. An explicit way or a role wins over whatever

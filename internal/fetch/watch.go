@@ -76,6 +76,9 @@ func (c *Client) Watch(ctx context.Context, refs []ref.Ref, refresh time.Duratio
 	if !c.method.makes() {
 		w.token.duty, w.token.due = tokenLookup, now // nobody has said what it is
 	}
+	if c.method.changed != nil {
+		w.token.peek.due = now.Add(peekEvery)
+	}
 	w.adopt(b, refs, refresh, now)
 	w.report(now)
 	return w, secrets, nil

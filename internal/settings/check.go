@@ -31,37 +31,6 @@ func (s *Settings) Check() error {
 	return &Error{strings.Join(problems, "\n")}
 }
 
-// authMethods are the values of --auth.
-var authMethods = []string{"kubernetes", "token"}
-
-// loginSettings are those that say how to log in.
-var loginSettings = []string{"auth", "role", "auth-mount", "jwt-path"}
-
-func (s *Settings) checkLogin(bad func(string, ...any)) {
-	if s.Auth != "" {
-		if err := choose(s.Auth, authMethods...); err != nil {
-			bad("%s: %v", s.Origin("auth"), err)
-			return
-		}
-	}
-	switch {
-	case s.Auth == "kubernetes" && s.Role == "":
-		bad("%s: the kubernetes login needs a role, set --role", s.Origin("auth"))
-	case s.Auth == "token":
-		for _, name := range []string{"role", "auth-mount", "jwt-path"} {
-			if s.IsSet(name) {
-				bad("%s: belongs to the kubernetes login, but %s says token", s.Origin(name), s.Origin("auth"))
-			}
-		}
-	case s.Role == "":
-		for _, name := range []string{"auth-mount", "jwt-path"} {
-			if s.IsSet(name) {
-				bad("%s: belongs to the kubernetes login, which needs a role, set --role", s.Origin(name))
-			}
-		}
-	}
-}
-
 func (s *Settings) checkRanges(bad func(string, ...any)) {
 	if s.StartupTimeout <= 0 {
 		bad("%s: must be longer than 0", s.Origin("startup-timeout"))

@@ -183,7 +183,7 @@ func TestFileProblems(t *testing.T) {
 		{"secret \"kv/app\" { refresh = \"soon\" }", "f:1: secret: parameter refresh is a time from 1s up, such as 30s or 5m, or never"},
 		{"auto_auth { method \"aws\" { } }", `f:1: auto_auth.method "aws" is not supported: there are kubernetes`},
 		{"auto_auth { method \"kubernetes\" { config = { rolle = \"x\" } } }", `f:1: there is no parameter "rolle" of the method kubernetes: did you mean role?`},
-		{"auto_auth { method \"kubernetes\" { } }", "f:1: the kubernetes login needs a role, set --role"},
+		{"auto_auth { method \"kubernetes\" { } }", "f:1: the kubernetes login needs --role"},
 		{"log_level = \"loud\"", `f:1: log_level: "loud" is not one of debug, info, warn, error`},
 	} {
 		_, _, err := loadFile(t, tt.text, nil)

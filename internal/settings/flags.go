@@ -62,10 +62,16 @@ func (g Group) duration(p *time.Duration, name, usage string) {
 
 func (s *Settings) loginFlags() Group {
 	g := group("Login")
-	g.text(&s.Auth, "auth", "METHOD", "kubernetes or token; kubernetes when --role is set, else VAULT_TOKEN, else the token that 'vault login' left")
-	g.text(&s.Role, "role", "NAME", "role to log in with")
-	g.text(&s.AuthMount, "auth-mount", "PATH", "where the auth method is mounted (default kubernetes)")
-	g.text(&s.JWTPath, "jwt-path", "FILE", "service account token, read anew at each login (default the pod's own)")
+	g.text(&s.Auth, "auth", "METHOD", "kubernetes, jwt, approle, cert, userpass, ldap, token or token-file; kubernetes when --role is set, else token: VAULT_TOKEN, else what 'vault login' left")
+	g.text(&s.Role, "role", "NAME", "role to log in with (kubernetes, jwt, cert)")
+	g.text(&s.AuthMount, "auth-mount", "PATH", "where the auth method is mounted (default the method's name)")
+	g.text(&s.JWTPath, "jwt-path", "FILE", "JWT, read anew at each login (kubernetes, jwt; default the pod's service account token)")
+	g.text(&s.RoleIDPath, "role-id-path", "FILE", "role ID (approle)")
+	g.text(&s.SecretIDPath, "secret-id-path", "FILE", "secret ID (approle)")
+	g.yes(&s.RemoveSecretID, "remove-secret-id", "remove the secret ID's file when it has been used")
+	g.text(&s.Username, "username", "NAME", "who logs in (userpass, ldap)")
+	g.text(&s.PasswordPath, "password-path", "FILE", "password (userpass, ldap; default: it is asked for on the terminal)")
+	g.text(&s.TokenFile, "token-file", "FILE", "token that another agent keeps there (token-file)")
 	g.text(&s.Namespace, "namespace", "NAME", "Vault namespace; VAULT_NAMESPACE where not set")
 	return g
 }

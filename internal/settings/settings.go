@@ -27,11 +27,17 @@ type Settings struct {
 	TerminationLog string    `split_words:"true"`
 	LogLevel       LogLevel  `split_words:"true"`
 
-	Auth      string `split_words:"true"`
-	Role      string `split_words:"true"`
-	AuthMount string `split_words:"true"`
-	JWTPath   string `split_words:"true"`
-	Namespace string `split_words:"true"`
+	Auth           string `split_words:"true"`
+	Role           string `split_words:"true"`
+	AuthMount      string `split_words:"true"`
+	JWTPath        string `split_words:"true"`
+	RoleIDPath     string `split_words:"true"`
+	SecretIDPath   string `split_words:"true"`
+	RemoveSecretID bool   `split_words:"true"`
+	Username       string `split_words:"true"`
+	PasswordPath   string `split_words:"true"`
+	TokenFile      string `split_words:"true"`
+	Namespace      string `split_words:"true"`
 
 	Secret SecretList   `split_words:"true"`
 	Env    VariableList `split_words:"true"`

@@ -57,6 +57,11 @@ func (s *Server) TokenLife(token string, l Life) {
 			r.life = &l
 		}
 	}
+	for _, made := range s.logins {
+		if made.grant.token == token {
+			made.grant.life = &l
+		}
+	}
 }
 
 // newToken is what a login gives. Callers hold mu.

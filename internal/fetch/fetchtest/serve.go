@@ -65,6 +65,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, body
 		refuse(w, http.StatusServiceUnavailable, "Vault is sealed")
 		return
 	}
+	if r.Method != http.MethodGet && s.serveLogin(w, namespace, path, body) {
+		return
+	}
 	if login, ok := strings.CutSuffix(path, "/login"); ok && r.Method != http.MethodGet {
 		s.login(w, namespace, strings.TrimPrefix(login, "auth/"), body)
 		return
@@ -103,12 +106,7 @@ func (s *Server) login(w http.ResponseWriter, namespace, authMount string, body 
 	case role.jwt != sent.JWT:
 		refuse(w, http.StatusForbidden, "permission denied")
 	default:
-		token, ttl, renewable := s.newToken(role)
-		answer(w, http.StatusOK, nil, map[string]any{"auth": map[string]any{
-			"client_token": token, "accessor": "IVT4hGTmxK4tZKlBXdK1SPXc", "policies": role.policies,
-			"token_policies": role.policies, "metadata": map[string]string{"role": sent.Role},
-			"lease_duration": ttl, "renewable": renewable, "token_type": "service",
-		}})
+		s.giveToken(w, role, map[string]string{"role": sent.Role})
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package fetchtest is a small Vault for unit tests: a real HTTP server with
 // state that answers as Vault 1.21 does, down to the status codes and error
-// strings. It knows KV v1 and v2, plain engines, the kubernetes login,
-// policies on paths, namespaces, sealing, and faults on demand.
+// strings. It knows KV v1 and v2, plain engines, logins, policies on paths,
+// namespaces, sealing, and faults on demand.
 package fetchtest
 
 import (
@@ -38,6 +38,7 @@ type Server struct {
 	tokens   map[string]map[string]string // token -> path pattern -> capabilities (r, l)
 	roles    map[string]*role             // namespace|auth mount|role -> role
 	auth     map[string]bool              // namespace|auth mount
+	logins   map[string]*login            // namespace|auth/PATH -> login
 	sealed   bool
 	faults   []http.HandlerFunc          // each answers one request, in order
 	lasting  map[string]http.HandlerFunc // prefix of "METHOD PATH" -> fault
@@ -99,6 +100,7 @@ func unstarted() *Server {
 		tokens: make(map[string]map[string]string),
 		roles:  make(map[string]*role),
 		auth:   make(map[string]bool),
+		logins: make(map[string]*login),
 
 		lasting: make(map[string]http.HandlerFunc),
 		lives:   make(map[string]*lifetime),
