@@ -181,3 +181,23 @@ func readText(t *testing.T, file string) string {
 	}
 	return string(text)
 }
+
+// The agent's other logins, in the agent's words.
+func TestConfigLogins(t *testing.T) {
+	t.Parallel()
+	a := newAuthCase(t, sharedVault(t), "approle")
+	role, secretID := a.newAppRole(t, nil)
+	token := secretFile(t, "token", a.kv.token(t, "app"))
+	for name, method := range map[string]string{
+		"approle":    fmt.Sprintf("method \"approle\" {\n mount_path = \"auth/%s\"\n config = {\n role_id_file_path = %q\n secret_id_file_path = %q\n}\n}", a.mount, role, secretID),
+		"token_file": fmt.Sprintf("method {\n type = \"token_file\"\n config {\n token_file_path = %q\n}\n}", token),
+	} {
+		file := configFile(t, "agent.hcl", fmt.Sprintf("vault {\n address = %q\n}\nauto_auth {\n%s\n}\n", a.vault.Address, method))
+		res := vaultexec(t, "--config", file, "--env", a.ref).run().exited(0)
+		res.childHas("PASSWORD", a.password)
+		t.Log(name, "logs in")
+	}
+	if _, err := os.Stat(secretID); err == nil {
+		t.Error("the secret ID is still there, which the agent removes unless told otherwise")
+	}
+}

@@ -64,6 +64,7 @@ func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {
 		Log:            log,
 		Defaults:       fetch.Defaults{},
 	}
+	cfg.LoginNamespace = s.Files().LoginNamespace
 	for name, v := range s.Files().Vault {
 		cfg.Defaults[name] = fetch.Default{Value: v.Value, Place: v.Place}
 	}

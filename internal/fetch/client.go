@@ -28,7 +28,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -67,15 +66,19 @@ type Config struct {
 	Log            *slog.Logger  // default: none
 
 	Defaults Defaults // of the VAULT_* variables
+	// LoginNamespace is where to log in, where neither Namespace nor
+	// VAULT_NAMESPACE says one for everything.
+	LoginNamespace string
 }
 
 // Client is one Vault and one identity there. Login comes before Fetch; after
 // that Fetch may be called from several goroutines.
 type Client struct {
-	api       *api.Client
-	transport *http.Transport
-	address   string // as messages show it: without a password
-	namespace string // of the login and of references that name none
+	api            *api.Client
+	transport      *http.Transport
+	address        string // as messages show it: without a password
+	namespace      string // of references that name none
+	loginNamespace string
 
 	auth     Auth
 	method   method
@@ -111,12 +114,9 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.Defaults.apply(vault); err != nil {
 		return nil, err
 	}
-	timeout := cfg.RequestTimeout
-	if timeout == 0 {
-		var err error
-		if timeout, err = cfg.Defaults.timeout(vault); err != nil {
-			return nil, err
-		}
+	timeout, err := cfg.timeout(vault)
+	if err != nil {
+		return nil, err
 	}
 	if err := checkAddress(vault, cfg.Defaults); err != nil {
 		return nil, err
@@ -130,7 +130,6 @@ func New(cfg Config) (*Client, error) {
 	transport.MaxIdleConns = max(transport.MaxIdleConns, transport.MaxIdleConnsPerHost)
 	// A connection to a machine that is gone (a load balancer's dead member) is
 	// given up; HTTP/2 would send one request after the other down there.
-	timeout = cmp.Or(timeout, defaultRequestTimeout)
 	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: timeout, PingTimeout: timeout}
 	vault.MaxRetries = 0 // retry.go knows better which and how long
 	vault.Timeout = 0    // every try has its own, see attempt
@@ -142,12 +141,14 @@ func New(cfg Config) (*Client, error) {
 	vault.HttpClient.Transport = limitBodies{transport}
 	// With VAULT_WRAP_TTL set every answer would come wrapped.
 	client.SetWrappingLookupFunc(func(string, string) string { return "" })
+	namespace, loginNamespace := cfg.namespaces(client.Namespace())
 
 	c := &Client{
 		api:            client,
 		transport:      transport,
 		address:        displayAddress(vault, cfg.Defaults),
-		namespace:      strings.Trim(cmp.Or(cfg.Namespace, client.Namespace(), cfg.Defaults[api.EnvVaultNamespace].Value), "/"),
+		namespace:      namespace,
+		loginNamespace: loginNamespace,
 		auth:           cfg.auth(),
 		mount:          cfg.authMount(),
 		envToken:       cfg.Defaults.token(client.Token()),

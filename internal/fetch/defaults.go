@@ -124,18 +124,30 @@ func (d Defaults) token(given string) string {
 	return cmp.Or(own, strings.TrimSpace(d[api.EnvVaultToken].Value))
 }
 
-// timeout is that of one request, 0 where nothing says it.
-func (d Defaults) timeout(vault *api.Config) (time.Duration, error) {
-	if os.Getenv(api.EnvVaultClientTimeout) != "" {
-		return vault.Timeout, nil
+// namespaces are those of references and of the login. given is VAULT_NAMESPACE.
+func (cfg Config) namespaces(given string) (namespace, login string) {
+	namespace = strings.Trim(cmp.Or(cfg.Namespace, given, cfg.Defaults[api.EnvVaultNamespace].Value), "/")
+	login = strings.Trim(cfg.LoginNamespace, "/")
+	if cfg.Namespace != "" || given != "" || login == "" {
+		login = namespace
 	}
-	given := d[api.EnvVaultClientTimeout]
-	if given.Value == "" {
-		return 0, nil
+	return namespace, login
+}
+
+// timeout is that of one request.
+func (cfg Config) timeout(vault *api.Config) (time.Duration, error) {
+	given := cfg.Defaults[api.EnvVaultClientTimeout]
+	switch {
+	case cfg.RequestTimeout != 0:
+		return cfg.RequestTimeout, nil
+	case os.Getenv(api.EnvVaultClientTimeout) != "":
+		return vault.Timeout, nil
+	case given.Value == "":
+		return defaultRequestTimeout, nil
 	}
 	t, err := time.ParseDuration(given.Value)
 	if err != nil || t < 0 {
 		return 0, configError(given.Place + " is not a duration: write a number and a unit, such as 30s")
 	}
-	return t, nil
+	return cmp.Or(t, defaultRequestTimeout), nil
 }

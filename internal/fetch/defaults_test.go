@@ -56,6 +56,24 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// A login of its own namespace is that of a file alone.
+func TestLoginNamespace(t *testing.T) {
+	cfg := Config{LoginNamespace: "a/", Defaults: Defaults{"VAULT_NAMESPACE": {"a/b", "f:1"}}}
+	check := func(cfg Config, ns, login string) {
+		t.Helper()
+		if c, err := New(cfg); err != nil || c.namespace != ns || c.loginNamespace != login {
+			t.Errorf("%v, %+v, want %s and %s", err, c, ns, login)
+		}
+	}
+	check(cfg, "a/b", "a")
+	check(Config{Defaults: cfg.Defaults}, "a/b", "a/b")
+	cfg.Namespace = "flag"
+	check(cfg, "flag", "flag")
+	cfg.Namespace = ""
+	t.Setenv("VAULT_NAMESPACE", "env")
+	check(cfg, "env", "env")
+}
+
 func TestBadDefaults(t *testing.T) {
 	notPEM := writeFile(t, "not.pem", "nonsense "+canary, 0o600)
 	missing := filepath.Join(t.TempDir(), "missing.pem")

@@ -37,7 +37,7 @@ func (c *Client) makeToken(ctx context.Context) error {
 	}
 	var auth *api.SecretAuth
 	var unready error
-	err := c.retry(ctx, words, c.namespace, func(ctx context.Context, client *api.Client) error {
+	err := c.retry(ctx, words, c.loginNamespace, func(ctx context.Context, client *api.Client) error {
 		var login api.AuthMethod
 		if login, unready = c.method.request(); unready != nil { // anew each time: files change while we wait
 			return nil
@@ -145,8 +145,8 @@ func (c *Client) setIdentity(identity string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.identity = identity
-	if c.namespace != "" {
-		c.identity += " in namespace " + c.namespace
+	if c.loginNamespace != "" {
+		c.identity += " in namespace " + c.loginNamespace
 	}
 }
 

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,6 +53,8 @@ func TestLoginMethods(t *testing.T) {
 		"userpass, typed":       {Config{Auth: AuthUserpass, Username: "alice", Prompt: typing(testPassword, &asked)}, "userpass/login/alice", map[string]any{"password": testPassword}, `user "alice"`},
 		"ldap":                  {Config{Auth: AuthLDAP, Username: "bob smith%", AuthMount: "corp", PasswordPath: file(testPassword)}, "corp/login/bob smith%", map[string]any{"password": testPassword}, `user "bob smith%"`},
 		"namespace":             {Config{Auth: AuthUserpass, Namespace: "team/a", Username: "alice", PasswordPath: file(testPassword)}, "userpass/login/alice", map[string]any{"password": testPassword}, `user "alice"`},
+		"namespace of the login": {Config{Auth: AuthUserpass, LoginNamespace: "team", Defaults: Defaults{"VAULT_NAMESPACE": {"team/a", "f:1"}}, Username: "alice", PasswordPath: file(testPassword)},
+			"userpass/login/alice", map[string]any{"password": testPassword}, `user "alice"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			vault := fetchtest.New(t)
@@ -59,7 +62,8 @@ func TestLoginMethods(t *testing.T) {
 			for field, value := range test.body {
 				fields[field] = value.(string)
 			}
-			vault.LoginIn(test.cfg.Namespace, test.path, fields, "hvs.app", "app")
+			namespace := cmp.Or(test.cfg.LoginNamespace, test.cfg.Namespace)
+			vault.LoginIn(namespace, test.path, fields, "hvs.app", "app")
 			t.Setenv("VAULT_ADDR", vault.URL)
 			t.Setenv("VAULT_TOKEN", "hvs.stray")
 			c, err := login(t, test.cfg)
@@ -75,7 +79,7 @@ func TestLoginMethods(t *testing.T) {
 			if err := json.Unmarshal([]byte(r.Body), &sent); err != nil {
 				t.Fatal(err)
 			}
-			if r.Path != "auth/"+test.path || !maps.Equal(sent, test.body) || r.Token != "" || r.Namespace != test.cfg.Namespace {
+			if r.Path != "auth/"+test.path || !maps.Equal(sent, test.body) || r.Token != "" || r.Namespace != namespace {
 				t.Errorf("sent %s in namespace %q with the fields %d", r.Path, r.Namespace, len(sent))
 			}
 			if got := c.api.Token(); got != "hvs.app" || !strings.HasPrefix(c.who(), test.who) {

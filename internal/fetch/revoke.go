@@ -58,7 +58,7 @@ func (c *Client) Revoke(ctx context.Context, all bool) error {
 
 func (c *Client) revokeToken(ctx context.Context, token string) error {
 	var a *answer
-	err := c.retry(ctx, "revoking the token", c.namespace, func(ctx context.Context, client *api.Client) error {
+	err := c.retry(ctx, "revoking the token", c.loginNamespace, func(ctx context.Context, client *api.Client) error {
 		client.SetToken(token)
 		return c.writing("auth/token/revoke-self", []byte("{}"), &a)(ctx, client)
 	})

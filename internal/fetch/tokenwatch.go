@@ -56,9 +56,9 @@ func (c *Client) aboutToken(ctx context.Context, duty tokenDuty) tokenAnswer {
 	case tokenPeek:
 		r.other = c.method.changed()
 	case tokenLookup:
-		r.trying = c.attempt(ctx, c.namespace, c.reading("auth/token/lookup-self", nil, &r.answer))
+		r.trying = c.attempt(ctx, c.loginNamespace, c.reading("auth/token/lookup-self", nil, &r.answer))
 	case tokenRenew:
-		r.trying = c.attempt(ctx, c.namespace, c.writing("auth/token/renew-self", []byte("{}"), &r.answer))
+		r.trying = c.attempt(ctx, c.loginNamespace, c.writing("auth/token/renew-self", []byte("{}"), &r.answer))
 	case tokenLogin:
 		before := c.api.Token()
 		ctx, cancel := context.WithTimeout(oneTry(ctx), c.requestTimeout)

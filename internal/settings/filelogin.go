@@ -11,15 +11,36 @@ import (
 	"vaultexec/internal/nearest"
 )
 
-// method is how a method of the agent's auto_auth is called here, and its
-// parameters: parameter -> flag; an empty flag means that it needs no saying.
-type method struct {
+// agentMethod is how a method of the agent's auto_auth is called here, and its
+// parameters: parameter -> the setting that takes it.
+type agentMethod struct {
 	auth   string
-	params map[string]string
+	params map[string]agentParam
 }
 
-var methods = map[string]method{
-	"kubernetes": {"kubernetes", map[string]string{"role": "role", "token_path": "jwt-path"}},
+// agentParam is a flag, or a VAULT_* variable. Neither means that there is
+// nothing to be said: vaultexec does it anyway.
+type agentParam struct {
+	flag, variable string
+	unsupported    bool
+}
+
+var agentMethods = map[string]agentMethod{
+	"kubernetes": {"kubernetes", map[string]agentParam{"role": {flag: "role"}, "token_path": {flag: "jwt-path"}}},
+	"jwt": {"jwt", map[string]agentParam{
+		"role": {flag: "role"}, "path": {flag: "jwt-path"}, "jwt_read_period": {},
+		"remove_jwt_after_reading": {}, "remove_jwt_follows_symlinks": {}, // read anew at each login, it has to stay
+	}},
+	"approle": {"approle", map[string]agentParam{
+		"role_id_file_path": {flag: "role-id-path"}, "secret_id_file_path": {flag: "secret-id-path"},
+		"remove_secret_id_file_after_reading": {flag: "remove-secret-id"},
+		"secret_id_response_wrapping_path":    {unsupported: true},
+	}},
+	"cert": {"cert", map[string]agentParam{
+		"name": {flag: "role"}, "ca_cert": {variable: "VAULT_CACERT"}, "client_cert": {variable: "VAULT_CLIENT_CERT"},
+		"client_key": {variable: "VAULT_CLIENT_KEY"}, "reload": {}, "reload_period": {},
+	}},
+	"token_file": {"token-file", map[string]agentParam{"token_file_path": {flag: "token-file"}}},
 }
 
 // login takes over the login of auto_auth, and of envconsul's vault block.
@@ -27,47 +48,77 @@ var methods = map[string]method{
 func (l *layer) login(c *config.Config) {
 	s, m := l.settings, c.AutoAuth.Method
 	kind := m.Type
-	if kind == "" { // annotations need not say it
+	if kind == "" { // nobody need say it
 		kind = "kubernetes"
 	}
-	known, ok := methods[kind]
+	known, ok := agentMethods[kind]
 	if !ok {
-		l.bad(m.Place, "auto_auth.method %q is not supported: there are %s", kind, strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
+		l.bad(m.Place, "auto_auth.method %q is not supported: there are %s", kind, strings.Join(slices.Sorted(maps.Keys(agentMethods)), ", "))
 		return
 	}
 	if s.IsSet("auth") && s.Auth != known.auth {
 		return
 	}
 	for _, param := range m.Params() {
-		flag, ok := known.params[param]
-		switch v := m.Config[param]; {
-		case !ok:
-			hint := ""
-			if near := nearest.To(param, slices.Collect(maps.Keys(known.params))); len(near) > 0 {
-				hint = fmt.Sprintf(": did you mean %s?", near[0])
-			}
-			l.bad(v.Place, "there is no parameter %q of the method %s%s", param, kind, hint)
-		case flag != "" && v.Value != "":
-			l.given(flag, param, v)
-		}
+		l.loginParam(kind, known, param, m.Config[param])
+	}
+	if id := m.Config["secret_id_file_path"]; id.IsSet() && !m.Config["remove_secret_id_file_after_reading"].IsSet() {
+		l.set("remove-secret-id", "secret_id_file_path", id.Place, "true") // as the agent does
 	}
 	if m.Type != "" {
 		l.set("auth", "auto_auth.method", m.Place, known.auth)
 	}
 	l.given("auth-mount", "mount_path", m.MountPath)
-	v := c.Vault
-	l.given("role", "vault.k8s_auth_role_name", v.Role)
-	if v.Role.IsSet() { // else they say nothing to envconsul either
-		l.given("jwt-path", "vault.k8s_service_account_token_path", v.JWTPath)
-		l.given("auth-mount", "vault.k8s_service_mount_path", v.AuthMount)
+	l.envconsulLogin(&c.Vault)
+}
+
+func (l *layer) loginParam(kind string, m agentMethod, name string, v config.Given[string]) {
+	param, ok := m.params[name]
+	switch {
+	case !ok:
+		hint := ""
+		if near := nearest.To(name, slices.Collect(maps.Keys(m.params))); len(near) > 0 {
+			hint = fmt.Sprintf(": did you mean %s?", near[0])
+		}
+		l.bad(v.Place, "there is no parameter %q of the method %s%s", name, kind, hint)
+	case param.unsupported && v.Value != "":
+		l.bad(v.Place, "%s is not supported: hand over what is inside the wrapping", name)
+	case v.Value == "":
+	case param.flag != "":
+		l.given(param.flag, name, v)
+	case param.variable != "":
+		l.variable(param.variable, v)
 	}
+}
+
+// envconsulLogin takes over what envconsul says in its vault block.
+func (l *layer) envconsulLogin(v *config.Vault) {
+	if v.UnwrapToken.Value {
+		l.bad(v.UnwrapToken.Place, "vault.unwrap_token is not supported: hand over what is inside the wrapping")
+	}
+	if v.TokenFile.Value != "" {
+		l.set("auth", "vault.vault_agent_token_file", v.TokenFile.Place, "token-file")
+		if l.settings.Auth == "token-file" {
+			l.given("token-file", "vault.vault_agent_token_file", v.TokenFile)
+		}
+		return
+	}
+	if v.Role.Value == "" { // else the others say nothing to envconsul either
+		return
+	}
+	l.given("role", "vault.k8s_auth_role_name", v.Role)
+	l.given("jwt-path", "vault.k8s_service_account_token_path", v.JWTPath)
+	l.given("auth-mount", "vault.k8s_service_mount_path", v.AuthMount)
 }
 
 // vault takes over how the server is reached.
 func (l *layer) vault(v *config.Vault, m *config.Method) {
 	l.variable("VAULT_ADDR", v.Address)
 	l.variable("VAULT_NAMESPACE", v.Namespace)
-	l.variable("VAULT_NAMESPACE", m.Namespace)
+	l.variable("VAULT_NAMESPACE", m.Namespace) // of all, where the other is not there
+	if l.settings.files.LoginNamespace == "" {
+		l.settings.files.LoginNamespace = m.Namespace.Value
+	}
 	l.variable("VAULT_CACERT", v.CACert)
 	l.variable("VAULT_CACERT_BYTES", v.CACertBytes)
 	l.variable("VAULT_CAPATH", v.CAPath)

@@ -13,11 +13,12 @@ import (
 
 // Files is what configuration files say that no flag can.
 type Files struct {
-	Vault   map[string]config.Given[string] // VAULT_* variable -> what it is where it is not set
-	Command []string                        // of exec; empty: none
-	Tokens  []env.File                      // sinks: files of the token
-	Renamed []env.Renamed                   // secret blocks
-	Custom  []string                        // NAME=value
+	Vault          map[string]config.Given[string] // VAULT_* variable -> what it is where it is not set
+	LoginNamespace string                          // where it is another one than VAULT_NAMESPACE
+	Command        []string                        // of exec; empty: none
+	Tokens         []env.File                      // sinks: files of the token
+	Renamed        []env.Renamed                   // secret blocks
+	Custom         []string                        // NAME=value
 }
 
 // Files returns it.

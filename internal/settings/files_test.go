@@ -90,6 +90,19 @@ func TestFileTranslation(t *testing.T) {
 		{"another login", login, []string{"--auth", "token"}, func(s *Settings) any { return []string{s.Auth, s.Role, s.AuthMount} }, []string{"token", "", ""}},
 		{"another role", login, []string{"--role", "mine"}, func(s *Settings) any { return []string{s.Auth, s.Role, s.AuthMount} }, []string{"kubernetes", "mine", "auth/k8s"}},
 		{"envconsul's login", `vault { k8s_auth_role_name = "app" k8s_service_mount_path = "k8s" }`, nil, func(s *Settings) any { return []string{s.Role, s.AuthMount} }, []string{"app", "k8s"}},
+		{"jwt", `auto_auth { method "jwt" { config { role = "r" path = "/j" remove_jwt_after_reading = true } } }`, nil, func(s *Settings) any { return []string{s.Auth, s.Role, s.JWTPath} }, []string{"jwt", "r", "/j"}},
+		{"approle", `auto_auth { method "approle" { config { role_id_file_path = "/r" secret_id_file_path = "/s" } } }`, nil,
+			func(s *Settings) any { return []any{s.Auth, s.RoleIDPath, s.SecretIDPath, s.RemoveSecretID} }, []any{"approle", "/r", "/s", true}},
+		{"approle that keeps its secret ID", `auto_auth { method "approle" { config { role_id_file_path = "/r" secret_id_file_path = "/s" remove_secret_id_file_after_reading = false } } }`, nil,
+			func(s *Settings) any { return s.RemoveSecretID }, false},
+		{"approle without a secret ID", `auto_auth { method "approle" { config { role_id_file_path = "/r" } } }`, nil, func(s *Settings) any { return s.RemoveSecretID }, false},
+		{"cert", `auto_auth { method "cert" { config { name = "n" client_cert = "/c" client_key = "/k" reload = true } } }`, nil,
+			func(s *Settings) any {
+				return []string{s.Auth, s.Role, s.Files().Vault["VAULT_CLIENT_CERT"].Value, s.Files().Vault["VAULT_CLIENT_KEY"].Value}
+			}, []string{"cert", "n", "/c", "/k"}},
+		{"token file", `auto_auth { method "token_file" { config { token_file_path = "/t" } } }`, nil, func(s *Settings) any { return []string{s.Auth, s.TokenFile} }, []string{"token-file", "/t"}},
+		{"envconsul's token file", `vault { vault_agent_token_file = "/t" }`, nil, func(s *Settings) any { return []string{s.Auth, s.TokenFile} }, []string{"token-file", "/t"}},
+		{"envconsul's token file, and a login", `vault { vault_agent_token_file = "/t" }`, []string{"--auth", "jwt"}, func(s *Settings) any { return []string{s.Auth, s.TokenFile} }, []string{"jwt", ""}},
 		{"sink", login, nil, func(s *Settings) any {
 			f := s.Files().Tokens[0]
 			return []any{f.Dest, f.Ref.Login, f.Ref.Mode, f.Ref.Owner, f.Ref.OnChange, s.Supervise(false)}
@@ -97,6 +110,9 @@ func TestFileTranslation(t *testing.T) {
 		{"sink's owner", `auto_auth { method "kubernetes" {} sink "file" { config = { path = "/t" mode = 0600 owner = 7 group = 8 } } }`, []string{"--role", "r"}, func(s *Settings) any {
 			return []string{s.Files().Tokens[0].Ref.Mode, s.Files().Tokens[0].Ref.Owner}
 		}, []string{"0600", "7:8"}},
+		{"two namespaces", `vault { namespace = "a/b" } auto_auth { method "jwt" { namespace = "a" } }`, nil, func(s *Settings) any {
+			return []string{s.Files().Vault["VAULT_NAMESPACE"].Value, s.Files().LoginNamespace}
+		}, []string{"a/b", "a"}},
 		{"server", `vault { address = "a" ca_cert = "c" tls_skip_verify = true } auto_auth { method "kubernetes" { namespace = "n" } }`, []string{"--role", "r"}, func(s *Settings) any {
 			v := s.Files().Vault
 			return []string{v["VAULT_ADDR"].Value, v["VAULT_CACERT"].Value, v["VAULT_SKIP_VERIFY"].Value, v["VAULT_NAMESPACE"].Value, v["VAULT_CACERT"].Place, v["VAULT_CLIENT_CERT"].Value}
@@ -181,9 +197,11 @@ func TestFileProblems(t *testing.T) {
 		{"exec { kill_signal = \"SIGFOO\" }", `f:1: exec.kill_signal: no signal is called "SIGFOO"`},
 		{"secret { path = \"kv\" }", "f:1: secret: the path has no slash: write MOUNT/PATH, as for vault kv get"},
 		{"secret \"kv/app\" { refresh = \"soon\" }", "f:1: secret: parameter refresh is a time from 1s up, such as 30s or 5m, or never"},
-		{"auto_auth { method \"aws\" { } }", `f:1: auto_auth.method "aws" is not supported: there are kubernetes`},
+		{"auto_auth { method \"aws\" { } }", `f:1: auto_auth.method "aws" is not supported: there are approle, cert, jwt, kubernetes, token_file`},
 		{"auto_auth { method \"kubernetes\" { config = { rolle = \"x\" } } }", `f:1: there is no parameter "rolle" of the method kubernetes: did you mean role?`},
 		{"auto_auth { method \"kubernetes\" { } }", "f:1: the kubernetes login needs --role"},
+		{"auto_auth { method \"approle\" { config { role_id_file_path = \"/r\" secret_id_response_wrapping_path = \"p\" } } }", "f:1: secret_id_response_wrapping_path is not supported: hand over what is inside the wrapping"},
+		{"vault { unwrap_token = true }", "f:1: vault.unwrap_token is not supported: hand over what is inside the wrapping"},
 		{"log_level = \"loud\"", `f:1: log_level: "loud" is not one of debug, info, warn, error`},
 	} {
 		_, _, err := loadFile(t, tt.text, nil)
