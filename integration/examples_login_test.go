@@ -52,6 +52,8 @@ func (s *exampleStage) enableLogins(t *testing.T) {
 	mustDo(t, v.CreateUser(ctx, "userpass", "alice", examplePassword, settings))
 	s.logins["password"] = examplePassword
 	s.logins["token"] = newToken(t, v, s.policies...)
+	s.logins["wrapped-token"] = wrap(t, v, "auth/token/create", fields{"policies": s.policies, "ttl": tokenLife.String()}).Token
+	s.logins["wrapped-secret-id"] = wrap(t, v, "auth/approle/role/"+exampleRole+"/secret-id", nil).Token
 }
 
 // runOnScreen runs a script on a terminal, where the password is typed.

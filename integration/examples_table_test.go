@@ -125,6 +125,10 @@ var examples = []example{
 	{file: "docs/login.md", first: "vaultexec --auth userpass --username alice --env DB_PASSWORD=internal/database/config#password -- npm start", kind: onScreen, env: onePassword},
 	{file: "docs/login.md", first: "vaultexec --auth userpass --username alice --password-path /run/secrets/password --env DB_PASSWORD=internal/database/config#password -- npm start", kind: inShell,
 		env: onePassword, files: []string{"password"}},
+	{file: "docs/login.md", first: "vaultexec --auth token-file --token-file /run/secrets/wrapped-token --wrapped --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,
+		env: onePassword, files: []string{"wrapped-token"}},
+	{file: "docs/login.md", first: "vaultexec --auth approle --role-id-path /run/secrets/role-id --secret-id-path /run/secrets/wrapped-secret-id --wrapped --role app --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,
+		env: onePassword, files: []string{"role-id", "wrapped-secret-id"}},
 	{file: "docs/login.md", first: "vaultexec --auth token-file --token-file /run/secrets/token --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,
 		env: onePassword, files: []string{"token"}},
 

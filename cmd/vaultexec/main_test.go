@@ -88,7 +88,7 @@ func TestP12CommandLine(t *testing.T) {
 		{"environment unknown", []string{"VAULTEXEC_ROL=x", "VAULTEXEC_QQQQQQQ="}, []string{"--", "true"}, "vaultexec: config: there is no such setting: VAULTEXEC_QQQQQQQ, VAULTEXEC_ROL (did you mean VAULTEXEC_ROLE?)\n"},
 		{"keep alone", nil, []string{"--keep", "A*", "--", "true"}, "vaultexec: config: --keep: has no meaning without --pristine, everything is inherited then\n"},
 		{"all conflicts at once", []string{"VAULTEXEC_AUTH=token"}, []string{"--role", "app", "--concurrency", "0", "--mode", "exec", "--remap-exit", "143", "--", "true"},
-			"vaultexec: config: --role: belongs to the kubernetes, jwt or cert login, but VAULTEXEC_AUTH says token\n" +
+			"vaultexec: config: --role: belongs to the kubernetes, jwt, approle or cert login, but VAULTEXEC_AUTH says token\n" +
 				"  --concurrency: must be at least 1\n" +
 				"  --remap-exit: needs vaultexec to stay as the parent, but --mode says exec: leave out one of them\n"},
 		{"kubernetes without role", nil, []string{"--auth", "kubernetes", "--", "true"}, "vaultexec: config: --auth: the kubernetes login needs --role\n"},

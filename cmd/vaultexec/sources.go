@@ -58,6 +58,7 @@ func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {
 		Username:       s.Username,
 		PasswordPath:   s.PasswordPath,
 		TokenFile:      s.TokenFile,
+		Wrapped:        s.Wrapped,
 		Namespace:      s.Namespace,
 		Prompt:         askPassword,
 		Concurrency:    s.Concurrency,

@@ -1,6 +1,8 @@
 package fetch
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,10 +24,11 @@ func lacksRoleID(cfg Config) string {
 // later logins: whoever delivers a secret ID may do so once only.
 func (c *Client) appRole(cfg Config) method {
 	roleID := &again{credentialFile: credentialFile{path: cfg.RoleIDPath, what: "the role ID"}}
-	secretID := &again{credentialFile: credentialFile{path: cfg.SecretIDPath, what: "the secret ID"}}
+	secretID := c.secretID(cfg)
 	m := method{
-		as:   "the role ID of " + cfg.RoleIDPath,
-		hint: func(said string) string { return c.appRoleHint(cfg, said) },
+		as:      "the role ID of " + cfg.RoleIDPath,
+		hint:    func(said string) string { return c.appRoleHint(cfg, said) },
+		prepare: secretID.prepare,
 		request: func() (api.AuthMethod, error) {
 			id, err := c.readAgain(roleID)
 			if err != nil {
@@ -34,21 +37,59 @@ func (c *Client) appRole(cfg Config) method {
 			if cfg.SecretIDPath == "" { // the api module's helper insists on one
 				return write{"auth/" + c.mount + "/login", map[string]any{"role_id": id}}, nil
 			}
-			secret, err := c.readAgain(secretID)
+			secret, err := secretID.read()
 			if err != nil {
 				return nil, err
 			}
 			login, err := approle.NewAppRoleAuth(id, &approle.SecretID{FromString: secret}, approle.WithMountPath(c.mount))
 			if err != nil {
-				panic("BUG: approle auth with a role ID and a secret ID: " + err.Error())
+				panic("BUG: approle auth with a role ID and a secret ID")
 			}
 			return login, nil
 		},
 	}
 	if cfg.RemoveSecretID {
-		m.accepted = func() { c.removeCredential(secretID.credentialFile) }
+		m.accepted = func() { c.removeCredential(credentialFile{path: cfg.SecretIDPath, what: "the secret ID"}) }
 	}
 	return m
+}
+
+// secretID is how a secret ID is had: prepare is a method's, or nil, and read
+// is for its request.
+type secretID struct {
+	prepare func(context.Context) error
+	read    func() (string, error)
+}
+
+func (c *Client) secretID(cfg Config) secretID {
+	file := &again{credentialFile: credentialFile{path: cfg.SecretIDPath, what: "the secret ID"}}
+	if !cfg.Wrapped {
+		return secretID{read: func() (string, error) { return c.readAgain(file) }}
+	}
+	file.what = "the wrapped secret ID"
+	c.wrapped = nil // it is not the token that is wrapped
+	w := &wrapping{
+		what: "the secret ID of " + cfg.SecretIDPath,
+		path: fmt.Sprintf("auth/%s/role/%s/secret-id", c.mount, cmp.Or(cfg.Role, "*")),
+		content: func(answer *api.Secret) string {
+			id, _ := answer.Data["secret_id"].(string)
+			return id
+		},
+	}
+	return secretID{
+		prepare: func(ctx context.Context) error {
+			text, err := c.readAgain(file)
+			if err == nil {
+				_, err = c.open(ctx, w, text)
+			}
+			if err != nil && !w.unwrapped.IsNull() && ctx.Err() == nil { // of before
+				c.log.Warn("another secret ID was delivered and cannot be unwrapped, the one before is used again", "reason", err.Error())
+				return nil
+			}
+			return err
+		},
+		read: func() (string, error) { return w.unwrapped.Text(), nil },
+	}
 }
 
 func (c *Client) appRoleHint(cfg Config, said string) string {

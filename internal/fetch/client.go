@@ -45,7 +45,7 @@ const (
 // each field means its default.
 type Config struct {
 	Auth      Auth
-	Role      string // of the kubernetes, jwt and cert logins; the others have none
+	Role      string // of the kubernetes, jwt and cert logins; the others have none, but see Wrapped
 	AuthMount string // "kubernetes", also written auth/kubernetes; may have slashes
 	Namespace string // default: VAULT_NAMESPACE
 
@@ -56,6 +56,7 @@ type Config struct {
 	Username       string // of userpass and ldap
 	PasswordPath   string // likewise; empty: Prompt asks
 	TokenFile      string // of token-file
+	Wrapped        bool   // the token, or approle's secret ID, is a wrapping token for it; Role says then whose secret ID
 
 	// Prompt asks whoever sits at the terminal for a password. The error is one
 	// sentence that says why that cannot be done.
@@ -82,9 +83,10 @@ type Client struct {
 
 	auth     Auth
 	method   method
-	mount    string // of the login, without auth/ and slashes at its ends
-	envToken string // VAULT_TOKEN
-	agent    bool   // VAULT_AGENT_ADDR is set: an agent that may add its own token
+	mount    string    // of the login, without auth/ and slashes at its ends
+	envToken string    // VAULT_TOKEN
+	agent    bool      // VAULT_AGENT_ADDR is set: an agent that may add its own token
+	wrapped  *wrapping // of a token that is found; nil: it is not wrapped
 
 	requestTimeout time.Duration
 	slots          chan struct{} // one per request that may be under way
@@ -156,6 +158,9 @@ func New(cfg Config) (*Client, error) {
 		requestTimeout: timeout,
 		slots:          make(chan struct{}, concurrency),
 		log:            cfg.Log,
+	}
+	if cfg.Wrapped {
+		c.wrapped = &wrapping{content: tokenIn}
 	}
 	c.method = kinds[c.auth].make(c, cfg)
 	client.ClearToken() // Login decides which token is used

@@ -21,10 +21,21 @@ func (c *Client) Login(ctx context.Context) error {
 		return c.makeToken(ctx)
 	}
 	token, identity, err := c.method.find(ctx)
+	if err == nil && c.wrapped != nil && token != "" {
+		c.wrapped.what = identity
+		token, err = c.open(ctx, c.wrapped, token)
+		identity = "the wrapped token" + strings.TrimPrefix(identity, "the token")
+	}
 	if err != nil {
 		return err
 	}
-	return c.takeToken(token, identity)
+	if err := c.takeToken(token, identity); err != nil {
+		return err
+	}
+	if c.method.accepted != nil {
+		c.method.accepted()
+	}
+	return nil
 }
 
 // makeToken logs in at the mount.

@@ -61,14 +61,15 @@ type method struct {
 	// request makes the login's request, of what files hold at that moment. It
 	// is called for each try. An error of it is final.
 	request func() (api.AuthMethod, error)
-	// accepted and refused hear of Vault's answer; nil: nobody does.
-	accepted func()
-	refused  func(status int, said string)
+	// refused hears of Vault's answer; nil: nobody does.
+	refused func(status int, said string)
 	// hint says what to do when Vault refuses for the reason that it gives.
 	hint func(said string) string
 	// person is set where it is somebody at a keyboard who logs in.
 	person bool
 
+	// accepted hears that there is a token, of either kind of method; nil: nobody does.
+	accepted func()
 	// changed tells whether there is another token to be found than the one
 	// that was found last, without asking anything of Vault; nil: nobody knows.
 	changed func() bool

@@ -39,6 +39,8 @@ func (c *Client) takeToken(token, identity string) error {
 	switch {
 	case strings.ContainsFunc(token, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return configError(identity + " has a character in it that cannot be printed: it is not a token")
+	case strings.HasPrefix(token, "{"):
+		return configError(identity + " is JSON and no token: if it has a wrapping token in it, set --wrapped")
 	case token != "":
 		c.useToken(token, identity)
 	case c.agent:

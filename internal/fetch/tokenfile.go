@@ -18,14 +18,15 @@ func lacksTokenFile(cfg Config) string {
 // that it puts there later.
 func (c *Client) tokenFile(cfg Config) method {
 	file := credentialFile{path: cfg.TokenFile, what: "the token file"}
-	var used string
+	var found, used string
 	return method{
 		find: func(ctx context.Context) (token, identity string, err error) {
 			if token, err = c.awaitCredential(ctx, file); err == nil {
-				used = token
+				found = token
 			}
 			return token, "the token of " + file.path, err
 		},
+		accepted: func() { used = found },
 		changed: func() bool {
 			token, err := c.readCredential(file)
 			return err == nil && token != used

@@ -72,6 +72,7 @@ func (s *Settings) loginFlags() Group {
 	g.text(&s.Username, "username", "NAME", "who logs in (userpass, ldap)")
 	g.text(&s.PasswordPath, "password-path", "FILE", "password (userpass, ldap; default: it is asked for on the terminal)")
 	g.text(&s.TokenFile, "token-file", "FILE", "token that another agent keeps there (token-file)")
+	g.yes(&s.Wrapped, "wrapped", "the token (token, token-file) or the secret ID (approle, of the role that --role names) is a wrapping token, to be unwrapped once")
 	g.text(&s.Namespace, "namespace", "NAME", "Vault namespace; VAULT_NAMESPACE where not set")
 	return g
 }

@@ -17,17 +17,17 @@ type login struct {
 var logins = []login{
 	{"kubernetes", "role", []string{"auth-mount", "jwt-path"}},
 	{"jwt", "", []string{"role", "auth-mount", "jwt-path"}},
-	{"approle", "role-id-path", []string{"secret-id-path", "remove-secret-id", "auth-mount"}},
+	{"approle", "role-id-path", []string{"secret-id-path", "remove-secret-id", "wrapped", "role", "auth-mount"}},
 	{"cert", "", []string{"role", "auth-mount"}},
 	{"userpass", "username", []string{"password-path", "auth-mount"}},
 	{"ldap", "username", []string{"password-path", "auth-mount"}},
-	{"token", "", nil},
-	{"token-file", "token-file", nil},
+	{"token", "", []string{"wrapped"}},
+	{"token-file", "token-file", []string{"wrapped"}},
 }
 
 // loginSettings are those that say how to log in.
 var loginSettings = []string{"auth", "role", "auth-mount", "jwt-path", "role-id-path", "secret-id-path", "remove-secret-id",
-	"username", "password-path", "token-file"}
+	"username", "password-path", "token-file", "wrapped"}
 
 // has tells whether a setting belongs to the login.
 func (l login) has(setting string) bool {
@@ -82,8 +82,20 @@ func (s *Settings) checkLogin(bad func(string, ...any)) {
 			bad("%s: %s", s.Origin(name), s.misfit(name, why))
 		}
 	}
-	if s.RemoveSecretID && s.SecretIDPath == "" && chosen.name == "approle" {
-		bad("%s: there is none without --secret-id-path", s.Origin("remove-secret-id"))
+	if chosen.name == "approle" {
+		s.checkSecretID(bad)
+	}
+}
+
+// checkSecretID checks what approle's secret ID is the subject of.
+func (s *Settings) checkSecretID(bad func(string, ...any)) {
+	for _, name := range []string{"remove-secret-id", "wrapped"} {
+		if s.IsSet(name) && s.SecretIDPath == "" {
+			bad("%s: there is no secret ID without --secret-id-path", s.Origin(name))
+		}
+	}
+	if s.Role != "" && !s.Wrapped {
+		bad("%s: the approle login has a role ID in its place, and names the role only of a secret ID that is wrapped: set --wrapped, or leave it out", s.Origin("role"))
 	}
 }
 

@@ -37,6 +37,7 @@ type Settings struct {
 	Username       string `split_words:"true"`
 	PasswordPath   string `split_words:"true"`
 	TokenFile      string `split_words:"true"`
+	Wrapped        bool   `split_words:"true"`
 	Namespace      string `split_words:"true"`
 
 	Secret SecretList   `split_words:"true"`

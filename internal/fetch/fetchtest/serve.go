@@ -65,6 +65,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, body
 		refuse(w, http.StatusServiceUnavailable, "Vault is sealed")
 		return
 	}
+	if s.serveWrapping(w, token, path, body) {
+		return
+	}
 	if r.Method != http.MethodGet && s.serveLogin(w, namespace, path, body) {
 		return
 	}

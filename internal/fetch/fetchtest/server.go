@@ -39,6 +39,7 @@ type Server struct {
 	roles    map[string]*role             // namespace|auth mount|role -> role
 	auth     map[string]bool              // namespace|auth mount
 	logins   map[string]*login            // namespace|auth/PATH -> login
+	wraps    map[string]*wrapped          // wrapping token -> answer
 	sealed   bool
 	faults   []http.HandlerFunc          // each answers one request, in order
 	lasting  map[string]http.HandlerFunc // prefix of "METHOD PATH" -> fault
@@ -101,6 +102,7 @@ func unstarted() *Server {
 		roles:  make(map[string]*role),
 		auth:   make(map[string]bool),
 		logins: make(map[string]*login),
+		wraps:  make(map[string]*wrapped),
 
 		lasting: make(map[string]http.HandlerFunc),
 		lives:   make(map[string]*lifetime),
