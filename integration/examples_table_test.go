@@ -94,6 +94,8 @@ var examples = []example{
 	{file: "docs/references.md", first: "DB_PASSWORD='vault:internal/database/config#password'", kind: asEnv, pod: true,
 		env: map[string]string{"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db:5432/app"}},
 
+	{file: "docs/references.md", first: "vaultexec --role app --on-change signal:HUP --file /run/secrets/db/=internal/database/config -- app", kind: inShell, pod: true,
+		reads: "/run/secrets/db/password", has: "db-secret-password"},
 	{file: "docs/references.md", first: "vaultexec --role app --file-env POSTGRES_PASSWORD=internal/database/config#password -- app", kind: inShell, pod: true,
 		parts: map[string]string{"POSTGRES_PASSWORD_FILE": "/POSTGRES_PASSWORD"}},
 	{file: "docs/references.md", first: `TLS_CERT='>>vault:pki/issue/web#certificate#{"common_name": "web.example"}'`, kind: asEnv, pod: true,

@@ -3,8 +3,10 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -164,4 +166,102 @@ func TestP11FDEnvOfAnotherUser(t *testing.T) {
 			c.run().exited(status)
 		}
 	}
+}
+
+// A directory flips as a whole before the signal, keys come and go with it, and
+// a reader of one version never sees two.
+func TestP11DirectoryRotates(t *testing.T) {
+	inEach(t, supervising, func(t *testing.T, p place) {
+		kv := kvMount(t, 2)
+		version := func(n int) (user, password string) {
+			user, password = fmt.Sprintf("user %d", n), canary(t, "password")
+			kv.put(t, "app", fields{"user": user, "password": password, fmt.Sprintf("only-%d", n): "x"})
+			return user, password
+		}
+		user, password := version(0)
+		dir := filepath.Join(t.TempDir(), "secrets")
+		journal := filepath.Join(t.TempDir(), "journal")
+		flags := append(quick, "--on-change", "signal:HUP", "--file", dir+"/="+kv.path("app"))
+		l := &life{p.start(p.vaultexec(t, flags...).vault(kv.vault.Address).token(kv.token(t, "app")).child("live", journal, dir+"/user", dir+"/password")), journal}
+		check := func(m moment, n int) {
+			t.Helper()
+			if m.Files["user"] != user || m.Files["password"] != password {
+				t.Errorf("%s: the files are not those of version %d: user is %q", m.Event, n, m.Files["user"])
+			}
+			want := []string{"..data", fmt.Sprintf("only-%d", n), "password", "user"}
+			if got := slices.DeleteFunc(entries(t, dir), func(name string) bool { return strings.HasPrefix(name, "..2") }); !slices.Equal(got, want) {
+				t.Errorf("there are %q, want %q", got, want)
+			}
+		}
+		check(l.nth(1, "start"), 0)
+		stopc, mixedc := make(chan struct{}), make(chan string, 1)
+		go readVersions(dir, stopc, mixedc)
+		for n := 1; n <= 3; n++ {
+			user, password = version(n)
+			check(l.nth(n, "got hangup"), n)
+		}
+		close(stopc)
+		if mixed := <-mixedc; mixed != "" {
+			t.Error(mixed)
+		}
+		l.stop()
+		l.order(1)
+		if _, err := os.Lstat(dir); !os.IsNotExist(err) {
+			t.Errorf("the directory is left: %v", err)
+		}
+	})
+}
+
+// readVersions reads all the time and says at the end what it saw that must not
+// be: a name that leads nowhere, or two versions in one.
+func readVersions(dir string, stopc <-chan struct{}, mixedc chan<- string) {
+	seen := map[string]string{} // password -> user
+	for {
+		select {
+		case <-stopc:
+			mixedc <- ""
+			return
+		default:
+		}
+		if _, err := os.ReadFile(dir + "/user"); err != nil {
+			mixedc <- err.Error()
+			return
+		}
+		root, err := os.OpenRoot(dir + "/..data")
+		if err != nil {
+			mixedc <- err.Error()
+			return
+		}
+		user, _ := root.ReadFile("user") // of a version that is gone by now: nothing
+		password, _ := root.ReadFile("password")
+		root.Close()
+		if other, ok := seen[string(password)]; ok && len(user) > 0 && len(password) > 0 && other != string(user) {
+			mixedc <- "with one password come " + other + " and " + string(user)
+			return
+		}
+		if len(user) > 0 && len(password) > 0 {
+			seen[string(password)] = string(user)
+		}
+	}
+}
+
+// The init removes a directory in its place, and nothing that is not ours.
+func TestP11DirectoryOfAKilledSupervisor(t *testing.T) {
+	inEach(t, withInit, func(t *testing.T, p place) {
+		kv := kvMount(t, 2)
+		kv.newPassword(t)
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "foreign"), "stays")
+		r := p.start(p.vaultexec(t, "--file", dir+"/="+kv.path("app")).
+			vault(kv.vault.Address).token(kv.token(t, "app")).exec("/bin/sh", "-c", `trap 'exit 0' TERM`+loop))
+		r.waitLine("ready")
+		if _, err := os.Stat(dir + "/password"); err != nil {
+			t.Fatal(err)
+		}
+		killed(t, r.supervisor())
+		r.wait().exited(137)
+		if got := entries(t, dir); !slices.Equal(got, []string{"foreign"}) {
+			t.Errorf("left are %q", got)
+		}
+	})
 }

@@ -103,7 +103,7 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 	if !p.moveTo(filesBegun) {
 		return supervise.Command{}, context.Canceled
 	}
-	p.written, err = env.Write(plan.Files)
+	p.written, err = env.Write(plan.Output)
 	return command, err
 }
 
@@ -134,7 +134,7 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 func (p *preparation) rewrite(plan env.Plan) error {
 	p.rewriting.Lock()
 	defer p.rewriting.Unlock()
-	written, err := env.Write(plan.FilesSince(p.planned))
+	written, err := env.Write(plan.Since(p.planned))
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,11 @@ func TestP11RemoveBesideARewriting(t *testing.T) {
 	for range 100 {
 		dir := t.TempDir()
 		file := func(text string) env.Plan {
-			return env.Plan{Files: []env.PlannedFile{{Dest: dir + "/file", Content: secret.Of(text), Mode: 0o400, UID: -1, GID: -1}}}
+			return env.Plan{Output: env.Output{Files: []env.PlannedFile{{Dest: dir + "/file", Content: secret.Of(text), Mode: 0o400, UID: -1, GID: -1}}}}
 		}
 		p := &preparation{log: slog.New(slog.DiscardHandler), donec: make(chan struct{}), files: filesBegun, planned: file("old")}
 		var err error
-		if p.written, err = env.Write(p.planned.Files); err != nil {
+		if p.written, err = env.Write(p.planned.Output); err != nil {
 			t.Fatal(err)
 		}
 		close(p.donec)

@@ -127,7 +127,7 @@ func (r *rotation) changes(u fetch.Update) []supervise.Change {
 	change := supervise.Change{Command: command, Reason: reason(changed), Expires: u.Expires, HookTimeout: hookTimeout}
 	var signals []syscall.Signal
 	change.Reaction, signals, change.Hook = r.reaction(r.prep.settings, changed, command)
-	if len(plan.Files) > 0 {
+	if len(plan.Files)+len(plan.Trees) > 0 {
 		change.Deliver = func() error { return r.prep.rewrite(plan) }
 	}
 	// Only a command that was started anew has surely left its old leases.

@@ -10,6 +10,7 @@ import (
 // Same tells whether two plans come to the same environment and files.
 func (p Plan) Same(other Plan) bool {
 	return slices.Equal(p.Environ, other.Environ) && slices.EqualFunc(p.Files, other.Files, PlannedFile.same) &&
+		slices.EqualFunc(p.Trees, other.Trees, PlannedTree.same) &&
 		slices.EqualFunc(p.Descriptors, other.Descriptors, PlannedDescriptor.same)
 }
 
@@ -18,11 +19,12 @@ func (f PlannedFile) same(other PlannedFile) bool {
 		f.Content.Text() == other.Content.Text()
 }
 
-// FilesSince are the files that an older plan did not have as they are now.
-func (p Plan) FilesSince(older Plan) []PlannedFile {
-	return slices.DeleteFunc(slices.Clone(p.Files), func(f PlannedFile) bool {
-		return slices.ContainsFunc(older.Files, f.same)
-	})
+// Since is what an older plan did not have as it is now.
+func (p Plan) Since(older Plan) Output {
+	return Output{
+		Files: slices.DeleteFunc(slices.Clone(p.Files), func(f PlannedFile) bool { return slices.ContainsFunc(older.Files, f.same) }),
+		Trees: slices.DeleteFunc(slices.Clone(p.Trees), func(t PlannedTree) bool { return slices.ContainsFunc(older.Trees, t.same) }),
+	}
 }
 
 // Changed are the references that have other values after than before, in the
@@ -71,5 +73,9 @@ func (w *Written) Follow(later *Written) {
 		return slices.ContainsFunc(later.files, func(l writtenFile) bool { return l.dest == f.dest })
 	})
 	w.files = append(w.files, later.files...)
+	w.trees = slices.DeleteFunc(w.trees, func(t writtenTree) bool {
+		return slices.ContainsFunc(later.trees, func(l writtenTree) bool { return l.Dest == t.Dest && l.Link == t.Link })
+	})
+	w.trees = append(w.trees, later.trees...)
 	w.dirs = append(w.dirs, later.dirs...)
 }

@@ -62,12 +62,12 @@ func TestPlansCompare(t *testing.T) {
 	file := func(dest, text string) PlannedFile {
 		return PlannedFile{Dest: dest, Content: secret.Of(text), Mode: 0o400, UID: -1, GID: -1}
 	}
-	one := Plan{Environ: []string{"A=1"}, Files: []PlannedFile{file("/f", "x"), file("/g", "y")}}
-	two := Plan{Environ: []string{"A=1"}, Files: []PlannedFile{file("/f", "x"), file("/g", "z")}}
-	if !one.Same(one) || one.Same(two) || one.Same(Plan{Environ: []string{"A=2"}, Files: one.Files}) {
+	one := Plan{Environ: []string{"A=1"}, Output: Output{Files: []PlannedFile{file("/f", "x"), file("/g", "y")}}}
+	two := Plan{Environ: []string{"A=1"}, Output: Output{Files: []PlannedFile{file("/f", "x"), file("/g", "z")}}}
+	if !one.Same(one) || one.Same(two) || one.Same(Plan{Environ: []string{"A=2"}, Output: one.Output}) {
 		t.Error("Same does not compare environment and content")
 	}
-	if since := two.FilesSince(one); len(since) != 1 || since[0].Dest != "/g" {
+	if since := two.Since(one).Files; len(since) != 1 || since[0].Dest != "/g" {
 		t.Errorf("%d files since, want /g alone", len(since))
 	}
 }
@@ -78,11 +78,11 @@ func TestWrittenFollows(t *testing.T) {
 	at := func(name, text string) PlannedFile {
 		return PlannedFile{Dest: filepath.Join(dir, "sub", name), Content: secret.Of(text), Mode: 0o400, UID: -1, GID: -1}
 	}
-	first, err := Write([]PlannedFile{at("a", "1"), at("b", "1")})
+	first, err := writeFiles([]PlannedFile{at("a", "1"), at("b", "1")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := Write([]PlannedFile{at("b", "2")})
+	second, err := writeFiles([]PlannedFile{at("b", "2")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,14 +44,14 @@ func readFiles(s *Sources, rep *report) []file {
 	var files []file
 	first := map[string]ref.Ref{} // absolute destination -> what is written there
 	for _, spec := range s.Files {
+		if isDirectory(spec.Dest) {
+			continue // readTrees' business
+		}
 		f, errs := readFile(spec)
 		if f.check(s, errs, rep); len(errs) > 0 {
 			continue
 		}
-		key := f.dest
-		if abs, err := filepath.Abs(key); err == nil {
-			key = abs
-		}
+		key := absolute(f.dest)
 		if other, ok := first[key]; ok {
 			rep.addf(ClassConflict, "%s is given twice, with %s and %s: remove one", f.place, other, f.ref)
 			continue
@@ -73,15 +73,23 @@ func readFile(spec File) (f file, errs []error) {
 	var err error
 	f.format, err = chooseFormat(f.dest, f.ref)
 	check(err)
+	return f, append(errs, f.setAccess()...)
+}
+
+// setAccess takes mode and owner from the reference.
+func (f *file) setAccess() (errs []error) {
+	var err error
 	if f.ref.Mode != "" {
-		f.mode, err = parseMode(f.ref.Mode)
-		check(err)
+		if f.mode, err = parseMode(f.ref.Mode); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if f.ref.Owner != "" {
-		f.uid, f.gid, err = parseOwner(f.ref.Owner)
-		check(err)
+		if f.uid, f.gid, err = parseOwner(f.ref.Owner); err != nil {
+			errs = append(errs, err)
+		}
 	}
-	return f, errs
+	return errs
 }
 
 // check reports what is wrong with a file, errs before all.
@@ -100,8 +108,8 @@ func checkDest(dest string) error {
 		return errors.New("the destination is empty")
 	case strings.Contains(dest, "\x00"):
 		return errors.New("the destination has a NUL byte in it")
-	case strings.HasSuffix(dest, "/"), filepath.Base(dest) == ".", filepath.Base(dest) == "..":
-		return errors.New("the destination is a directory: name a file in it")
+	case !isDirectory(dest) && (filepath.Base(dest) == "." || filepath.Base(dest) == ".."):
+		return errors.New("the destination is a directory: name a file in it, or end it in a slash for a file for each key")
 	}
 	return nil
 }

@@ -194,9 +194,8 @@ func TestFlags(t *testing.T) {
 		{variable, "A=kv/a?mode=0400#k", "--env A: parameter mode has no meaning here"},
 		{file, canary, "--file takes DEST=REF, and there is no = in what was given"},
 		{file, "=kv/a#b", `--file "": the destination is empty`},
-		{file, "/dir/=kv/a#b", `--file "/dir/": the destination is a directory: name a file in it`},
-		{file, "/dir/..=kv/a#b", `--file "/dir/..": the destination is a directory: name a file in it`},
-		{file, ".=kv/a#b", `--file ".": the destination is a directory: name a file in it`},
+		{file, "/dir/..=kv/a#b", `--file "/dir/..": the destination is a directory: name a file in it, or end it in a slash for a file for each key`},
+		{file, ".=kv/a#b", `--file ".": the destination is a directory: name a file in it, or end it in a slash for a file for each key`},
 		{file, "a\x00=kv/a#b", `--file "a\x00": the destination has a NUL byte in it`},
 		{file, "/f=" + canary, "--file /f: the path has no slash: write MOUNT/PATH, as for vault kv get"},
 	}

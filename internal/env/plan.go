@@ -14,10 +14,15 @@ import (
 // Plan is what the child gets. Environ is plain text, as execve wants it; the
 // Plan itself does not print.
 type Plan struct {
-	Environ []string      // NAME=value, sorted by name, each name once
-	Files   []PlannedFile // in the order of the settings
-
+	Environ []string // NAME=value, sorted by name, each name once
+	Output
 	Descriptors []PlannedDescriptor // by number
+}
+
+// Output is what is to be written.
+type Output struct {
+	Files []PlannedFile // in the order of the settings
+	Trees []PlannedTree // likewise
 }
 
 func (Plan) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(secret.Placeholder)) }
@@ -58,6 +63,7 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 			plan.Files = append(plan.Files, planned)
 		}
 	}
+	p.planTrees(l, &plan)
 	if err := rep.err(); err != nil {
 		return Plan{}, err
 	}

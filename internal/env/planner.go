@@ -18,6 +18,7 @@ type Planner struct {
 	inherited inherited
 	files     []file
 	pointed   []pointed
+	trees     []tree
 }
 
 // NewPlanner checks the sources, all of them, and returns everything that is
@@ -35,6 +36,7 @@ func NewPlanner(s Sources) (*Planner, error) {
 	}
 	p.pointed = readPointed(&s, &rep)
 	p.files = readFiles(&s, &rep)
+	p.trees = readTrees(&s, &rep)
 	if err := rep.err(); err != nil {
 		return nil, err
 	}
@@ -63,6 +65,11 @@ func (p *Planner) Refs() []ref.Ref {
 	}
 	for _, f := range p.files {
 		refs = append(refs, f.ref)
+	}
+	for _, t := range p.trees {
+		for _, part := range t.parts {
+			refs = append(refs, part.ref)
+		}
 	}
 	return refs
 }

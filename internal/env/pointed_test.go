@@ -129,7 +129,7 @@ func private(dest, text string) PlannedFile {
 // file in it needs.
 func TestP11PrivateDirectory(t *testing.T) {
 	dir := t.TempDir()
-	first, err := Write([]PlannedFile{private(dir+"/us/A", "a")})
+	first, err := writeFiles([]PlannedFile{private(dir+"/us/A", "a")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestP11PrivateDirectory(t *testing.T) {
 	for range 2 { // once more changes nothing
 		shared := private(dir+"/us/B", "b")
 		shared.Mode = 0o440
-		second, err := Write([]PlannedFile{shared})
+		second, err := writeFiles([]PlannedFile{shared})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,8 +171,8 @@ func TestP11PrivateDirectoryOfOthers(t *testing.T) {
 			if err := tt.make(dir + "/us"); err != nil {
 				t.Fatal(err)
 			}
-			before := tree(t, dir)
-			_, err := Write([]PlannedFile{private(dir+"/us/A", canary)})
+			before := listing(t, dir)
+			_, err := writeFiles([]PlannedFile{private(dir+"/us/A", canary)})
 			checkError(t, err, ClassWriteFailed, "--file-env A: "+dir+"/us belongs to another user, or others can write into it: "+
 				"let --runtime-dir name a directory that is this user's alone, or one that is not there yet, or use --fd-env, which needs no directory; nothing was changed")
 			checkTree(t, dir, before...)

@@ -1,7 +1,6 @@
 package env
 
 import (
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -13,9 +12,9 @@ import (
 
 // Write writes files so that no reader ever sees one that is torn, missing or
 // too widely readable: each is written whole beside its destination, with mode
-// and owner set before the content, and then renamed over it. All are complete
-// before the first is renamed, so that several flip together, as nearly as
-// rename(2) allows.
+// and owner set before the content, and then renamed over it. So are the links
+// that lead to the newest version of a directory. All are complete before the
+// first is renamed, so that several flip together, as nearly as rename(2) allows.
 //
 // On an error, which names every file that fails, no new file is left and the
 // old ones are as they were. (Where the file system has no hard links, those
@@ -24,18 +23,26 @@ import (
 // Missing parent directories are made for the owner alone, mode 0700, the
 // owner being the file's. A destination that is a symbolic link is replaced,
 // not followed; those in its directory's path are followed.
-func Write(files []PlannedFile) (*Written, error) {
+func Write(o Output) (*Written, error) {
 	w := &Written{}
-	var batch []*staged
+	var batch []staged
 	var rep report
-	for _, f := range files {
-		s, err := w.stage(f)
+	for _, f := range o.Files {
+		s, err := w.stageFile(f)
 		if s != nil {
 			batch = append(batch, s)
-			defer s.parent.Close()
 		}
 		if err != nil {
-			rep.add(writeFinding(f, err))
+			rep.add(f.where().finding(err))
+		}
+	}
+	for _, t := range o.Trees {
+		s, err := w.stageTree(t)
+		if s != nil {
+			batch = append(batch, s)
+		}
+		if err != nil {
+			rep.add(t.where().finding(err))
 		}
 	}
 	if rep.err() == nil {
@@ -44,158 +51,49 @@ func Write(files []PlannedFile) (*Written, error) {
 		}
 	}
 	for _, s := range batch {
-		s.discard()
+		s.finish()
 	}
 	if err := rep.err(); err != nil {
 		_ = w.removeDirs()
 		return nil, err
 	}
 	for _, s := range batch {
-		w.files = append(w.files, writtenFile{s.Dest, s.info})
+		s.note(w)
 	}
 	return w, nil
 }
 
-// staged is one file that is complete but for its name.
-type staged struct {
-	PlannedFile
-	parent  *os.Root // the directory of Dest, held so that all names mean the same one
-	base    string
-	temp    string      // in parent; empty when renamed
-	backup  string      // in parent, the old file's second name; empty when there is none
-	existed bool        // there was an old file
-	info    fs.FileInfo // of the new file
+// staged is something that is complete but for its name.
+type staged interface {
+	flip(last bool) error // last: nothing is flipped after it
+	putBack() bool        // undoes a flip, and tells whether it could
+	finish()              // removes what stands under temporary names, whatever came of it
+	where() where
+	note(w *Written) // that it was flipped
 }
 
-// tempName cannot be guessed, and cannot be too long, whatever the file's own
-// name is.
-func tempName() string { return ".vaultexec-" + rand.Text() }
-
-// stage writes the file under a temporary name. Also on an error, what it
-// returns has to be discarded and its parent closed, unless it is nil.
-func (w *Written) stage(f PlannedFile) (*staged, error) {
-	switch info, err := os.Stat(f.Dest); {
-	case err != nil: // writing will tell
-	case info.IsDir():
-		return nil, syscall.EISDIR
-	case !info.Mode().IsRegular():
-		return nil, errSpecial
-	}
-	dir, base := filepath.Dir(f.Dest), filepath.Base(f.Dest)
-	parent, err := w.openDir(dir, f)
-	if err != nil {
-		return nil, err
-	}
-	s := &staged{PlannedFile: f, parent: parent, base: base}
-	if _, err := parent.Lstat(base); err == nil {
-		s.existed = true
-	}
-	temp := tempName()
-	file, err := create(parent, temp)
-	if err != nil {
-		return s, err
-	}
-	s.temp = temp
-	s.info, err = fill(file, f)
-	return s, err
-}
-
-// create makes a file that is not there, O_EXCL, and follows no symbolic link.
-// It is for its owner alone until its mode is set: whoever could open it while
-// it is empty could read what comes later.
-func create(parent *os.Root, name string) (*os.File, error) {
-	return parent.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
-}
-
-// errOwner tells a refused chown from a directory that may not be written.
-var errOwner = errors.New("owner refused")
-
-// fill makes an empty file what it is to be, and closes it.
-func fill(file *os.File, f PlannedFile) (fs.FileInfo, error) {
-	defer file.Close()
-	if err := f.restrict(file); err != nil {
-		return nil, err
-	}
-	if _, err := file.WriteString(f.Content.Text()); err != nil {
-		return nil, err
-	}
-	// Without Sync a crash of the machine after the rename can leave an empty
-	// file (on XFS for one), and a full NFS or quota shows only here. On the
-	// tmpfs where secrets belong it costs nothing. The directory need not be
-	// synced: the old name and the new one both lead to a whole file.
-	if err := file.Sync(); err != nil {
-		return nil, err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return info, file.Close()
-}
-
-// restrict gives a file its mode and its owner. The mode first: whom the file
-// was given to may not be us.
-func (f PlannedFile) restrict(file *os.File) error {
-	if err := file.Chmod(f.Mode); err != nil {
-		return err
-	}
-	if f.UID == -1 && f.GID == -1 {
-		return nil
-	}
-	if err := file.Chown(f.UID, f.GID); err != nil {
-		return errors.Join(errOwner, err)
-	}
-	return nil
-}
-
-// flip renames all files. When one fails, those before it are put back.
-func flip(batch []*staged) *Finding {
+// flip renames all of it. When one fails, those before it are put back.
+func flip(batch []staged) *Finding {
 	for i, s := range batch {
-		last := i == len(batch)-1 // nothing can fail after it
-		if s.existed && !last {
-			if backup := tempName(); s.parent.Link(s.base, backup) == nil {
-				s.backup = backup
+		err := s.flip(i == len(batch)-1)
+		if err == nil {
+			continue
+		}
+		var changed []string
+		for _, done := range batch[:i] {
+			if !done.putBack() {
+				changed = append(changed, done.where().dest)
 			}
 		}
-		if err := s.parent.Rename(s.temp, s.base); err != nil {
-			var changed []string
-			for _, done := range batch[:i] {
-				if !done.putBack() {
-					changed = append(changed, done.Dest)
-				}
-			}
-			return writeFinding(s.PlannedFile, err, changed...)
-		}
-		s.temp = ""
+		return s.where().finding(err, changed...)
 	}
 	return nil
-}
-
-// putBack undoes a rename, and tells whether it could.
-func (s *staged) putBack() bool {
-	switch {
-	case !s.existed:
-		return s.parent.Remove(s.base) == nil
-	case s.backup == "" || s.parent.Rename(s.backup, s.base) != nil:
-		return false
-	}
-	s.backup = ""
-	return true
-}
-
-// discard removes what stands under temporary names.
-func (s *staged) discard() {
-	for _, name := range []string{s.temp, s.backup} {
-		if name != "" {
-			_ = s.parent.Remove(name)
-		}
-	}
 }
 
 // openDir opens the directory of a file. It is made where it is missing.
 func (w *Written) openDir(dir string, f PlannedFile) (*os.Root, error) {
 	if f.Private {
-		return w.openPrivate(dir, f.Mode&0o077 != 0 || f.UID != -1 || f.GID != -1)
+		return w.openPrivate(dir, f.forOthers())
 	}
 	if err := w.makeDirs(dir, f.UID, f.GID); err != nil {
 		return nil, err
@@ -268,6 +166,7 @@ func (w *Written) makeDirs(dir string, uid, gid int) error {
 // Written is what one Write made.
 type Written struct {
 	files []writtenFile
+	trees []writtenTree
 	dirs  []string // made by this Write, parents first
 }
 
@@ -291,6 +190,11 @@ func (w *Written) Remove() error {
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			rep.add(removeFinding(f.dest, err))
+		}
+	}
+	for _, t := range w.trees {
+		if err := t.remove(); err != nil {
+			rep.add(removeFinding(t.Dest, err))
 		}
 	}
 	for _, f := range w.removeDirs() {
@@ -337,6 +241,11 @@ func (p *Planner) RemoveAbandoned(dir string, begun time.Time) error {
 		}
 		if err := os.Remove(dest); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			rep.add(removeFinding(dest, err))
+		}
+	}
+	for _, t := range p.trees {
+		if err := t.abandoned(dir, begun); err != nil {
+			rep.add(removeFinding(t.dest, err))
 		}
 	}
 	return rep.err()

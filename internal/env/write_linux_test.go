@@ -40,14 +40,14 @@ func TestP11FullDisk(t *testing.T) {
 	writeOld(t, dir+"/b", "old b")
 	want := []string{"a -rw-r--r-- old a", "b -rw-r--r-- old b"}
 	big := strings.Repeat(canary, 128<<10/len(canary))
-	_, err := Write([]PlannedFile{toWrite(dir+"/a", canary), toWrite(dir+"/b", big), toWrite(dir+"/new/c", big)})
+	_, err := writeFiles([]PlannedFile{toWrite(dir+"/a", canary), toWrite(dir+"/b", big), toWrite(dir+"/new/c", big)})
 	checkError(t, err, ClassWriteFailed,
 		"--file "+dir+"/b: no space is left on the file system of "+dir+": make room there, or give the volume more; nothing was changed",
 		"--file "+dir+"/new/c: no space is left on the file system of "+dir+"/new: make room there, or give the volume more; nothing was changed")
 	checkTree(t, dir, want...)
 
 	// What failed is gone, so what fits has room.
-	if _, err := Write([]PlannedFile{toWrite(dir+"/a", "new a")}); err != nil {
+	if _, err := writeFiles([]PlannedFile{toWrite(dir+"/a", "new a")}); err != nil {
 		t.Error(err)
 	}
 }
@@ -60,7 +60,7 @@ func TestP11ReadOnlyFileSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	const why = " is read-only: mount a volume that can be written there (such as an emptyDir with medium Memory), or choose another place; nothing was changed"
-	_, err := Write([]PlannedFile{toWrite(dir+"/old", canary), toWrite(dir+"/new/f", canary)})
+	_, err := writeFiles([]PlannedFile{toWrite(dir+"/old", canary), toWrite(dir+"/new/f", canary)})
 	checkError(t, err, ClassWriteFailed,
 		"--file "+dir+"/old: the file system of "+dir+why,
 		"--file "+dir+"/new/f: the file system of "+dir+"/new"+why)
@@ -74,8 +74,8 @@ func TestP11FlipTogether(t *testing.T) {
 	writeOld(t, dir+"/old", "old")
 	writeOld(t, dir+"/mounted", "mounted")
 	mount(t, dir+"/mounted", dir+"/mounted", "", syscall.MS_BIND, "")
-	before := tree(t, dir)
-	_, err := Write([]PlannedFile{toWrite(dir+"/old", canary), toWrite(dir+"/new/f", canary), toWrite(dir+"/mounted", canary), toWrite(dir+"/later", canary)})
+	before := listing(t, dir)
+	_, err := writeFiles([]PlannedFile{toWrite(dir+"/old", canary), toWrite(dir+"/new/f", canary), toWrite(dir+"/mounted", canary), toWrite(dir+"/later", canary)})
 	checkError(t, err, ClassWriteFailed, "--file "+dir+"/mounted: it is a mount point of its own (such as a subPath), which cannot be replaced: mount the directory around it; nothing was changed")
 	checkTree(t, dir, before...)
 }
@@ -112,13 +112,13 @@ func TestP11Permissions(t *testing.T) {
 	}
 	writeOld(t, dir+"/mine/mounted", "")
 	mount(t, dir+"/mine/mounted", dir+"/mine/mounted", "", syscall.MS_BIND, "")
-	before := tree(t, dir)
+	before := listing(t, dir)
 	owned := toWrite(dir+"/mine/new", canary)
 	owned.UID = 0
 
 	t.Run("as nobody", func(t *testing.T) {
 		asNobody(t)
-		_, err := Write([]PlannedFile{toWrite(dir+"/closed/old", canary), toWrite(dir+"/closed/new/f", canary), owned})
+		_, err := writeFiles([]PlannedFile{toWrite(dir+"/closed/old", canary), toWrite(dir+"/closed/new/f", canary), owned})
 		checkError(t, err, ClassWriteFailed,
 			"--file "+dir+"/closed/old: permission to write into "+dir+"/closed is denied: let this user write there, or choose another place; nothing was changed",
 			"--file "+dir+"/closed/new/f: permission to write into "+dir+"/closed/new is denied: let this user write there, or choose another place; nothing was changed",
@@ -130,7 +130,7 @@ func TestP11Permissions(t *testing.T) {
 		if text, err := os.ReadFile("/proc/sys/fs/protected_hardlinks"); err != nil || string(text) != "1\n" {
 			return
 		}
-		_, err = Write([]PlannedFile{toWrite(dir+"/mine/old", "new"), toWrite(dir+"/mine/mounted", canary)})
+		_, err = writeFiles([]PlannedFile{toWrite(dir+"/mine/old", "new"), toWrite(dir+"/mine/mounted", canary)})
 		checkError(t, err, ClassWriteFailed, "--file "+dir+"/mine/mounted: it is a mount point of its own (such as a subPath), which cannot be replaced: mount the directory around it; replaced before it: "+dir+"/mine/old")
 	})
 }

@@ -21,8 +21,10 @@ func toWrite(dest, text string) PlannedFile {
 	return PlannedFile{Dest: dest, Content: secret.Of(text), Mode: 0o400, UID: -1, GID: -1, Place: "--file " + dest}
 }
 
-// tree lists a directory: path, mode and content of each file.
-func tree(t testing.TB, dir string) []string {
+func writeFiles(files []PlannedFile) (*Written, error) { return Write(Output{Files: files}) }
+
+// listing lists a directory: path, mode and content of each file.
+func listing(t testing.TB, dir string) []string {
 	t.Helper()
 	var list []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -53,7 +55,7 @@ func tree(t testing.TB, dir string) []string {
 
 func checkTree(t testing.TB, dir string, want ...string) {
 	t.Helper()
-	if got := tree(t, dir); !slices.Equal(got, want) {
+	if got := listing(t, dir); !slices.Equal(got, want) {
 		t.Errorf("%s has\n%q\nwant\n%q", dir, got, want)
 	}
 }
@@ -71,7 +73,7 @@ func TestWrite(t *testing.T) {
 	files := []PlannedFile{toWrite(dir+"/old", "new"), toWrite(dir+"/a/b/c", "\x00\n"), toWrite(dir+"/a/d", ""), toWrite(dir+"/"+strings.Repeat("n", 255), "long name")}
 	files[2].Mode = 0o664
 	defer syscall.Umask(syscall.Umask(0o077)) // the mode is what was asked for all the same
-	w, err := Write(files)
+	w, err := writeFiles(files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func TestWrite(t *testing.T) {
 
 func TestWriteRelative(t *testing.T) {
 	t.Chdir(t.TempDir())
-	w, err := Write([]PlannedFile{toWrite("f", "1"), toWrite("d/f", "2")})
+	w, err := writeFiles([]PlannedFile{toWrite("f", "1"), toWrite("d/f", "2")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +107,7 @@ func TestWriteOwner(t *testing.T) {
 	if os.Getuid() == 0 {
 		f.UID, f.GID = 1234, 5678
 	}
-	w, err := Write([]PlannedFile{f})
+	w, err := writeFiles([]PlannedFile{f})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,11 +125,11 @@ func TestWriteOwner(t *testing.T) {
 
 func TestRemoveTakesOnlyItsOwn(t *testing.T) {
 	dir := t.TempDir()
-	first, err := Write([]PlannedFile{toWrite(dir+"/a/kept", "1"), toWrite(dir+"/a/replaced", "2"), toWrite(dir+"/b/c/gone", "3"), toWrite(dir+"/e/f", "4")})
+	first, err := writeFiles([]PlannedFile{toWrite(dir+"/a/kept", "1"), toWrite(dir+"/a/replaced", "2"), toWrite(dir+"/b/c/gone", "3"), toWrite(dir+"/e/f", "4")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := Write([]PlannedFile{toWrite(dir+"/a/replaced", "22")})
+	second, err := writeFiles([]PlannedFile{toWrite(dir+"/a/replaced", "22")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +164,7 @@ func TestWriteSymlinks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Write([]PlannedFile{toWrite(dir+"/via/f", "1"), toWrite(dir+"/link", "2")}); err != nil {
+	if _, err := writeFiles([]PlannedFile{toWrite(dir+"/via/f", "1"), toWrite(dir+"/link", "2")}); err != nil {
 		t.Fatal(err)
 	}
 	checkTree(t, dir, "link -r-------- 2", "real drwxr-xr-x", "real/f -r-------- 1", "target -rw-r--r-- target", "via Lrwxrwxrwx")
@@ -207,12 +209,12 @@ func TestP11RefusedWritesChangeNothing(t *testing.T) {
 			if err := tt.prepare(t, dir); err != nil {
 				t.Fatal(err)
 			}
-			before := tree(t, dir)
+			before := listing(t, dir)
 			for _, files := range [][]PlannedFile{
 				{toWrite(dir+"/old", canary), toWrite(dir+"/new/f", canary), toWrite(dir+tt.dest, canary)},
 				{toWrite(dir+tt.dest, canary), toWrite(dir+"/old", canary), toWrite(dir+"/new/f", canary)},
 			} {
-				_, err := Write(files)
+				_, err := writeFiles(files)
 				why := strings.ReplaceAll(tt.want, "DIR", dir)
 				checkError(t, err, ClassWriteFailed, "--file "+dir+tt.dest+": "+why+"; nothing was changed")
 				checkTree(t, dir, before...)
@@ -233,7 +235,7 @@ func TestWriteReportsAll(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := Write([]PlannedFile{toWrite(dir+"/a", canary), toWrite(dir+"/c", canary), toWrite(dir+"/b", canary)})
+	_, err := writeFiles([]PlannedFile{toWrite(dir+"/a", canary), toWrite(dir+"/c", canary), toWrite(dir+"/b", canary)})
 	checkError(t, err, ClassWriteFailed,
 		"--file "+dir+"/a: it is a directory: name a file in it; nothing was changed",
 		"--file "+dir+"/b: it is a directory: name a file in it; nothing was changed")
@@ -255,7 +257,7 @@ func TestP11ReadersNeverSeeATornFile(t *testing.T) {
 	const size = 64 << 10
 	round := func(n int) string { return strings.Repeat(fmt.Sprintf("%08d", n), size/8) }
 	replace := func(n int) {
-		if _, err := Write([]PlannedFile{toWrite(dir+"/a", round(n)), toWrite(dir+"/b", round(n))}); err != nil {
+		if _, err := writeFiles([]PlannedFile{toWrite(dir+"/a", round(n)), toWrite(dir+"/b", round(n))}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -291,7 +293,7 @@ func TestP11ReadersNeverSeeATornFile(t *testing.T) {
 	}
 	close(donec)
 	readers.Wait()
-	if got := len(tree(t, dir)); got != 2 {
+	if got := len(listing(t, dir)); got != 2 {
 		t.Errorf("%d files are left, want 2", got)
 	}
 }

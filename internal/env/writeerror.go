@@ -2,8 +2,8 @@ package env
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
-	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -16,19 +16,23 @@ var errDangling = errors.New("dangling symbolic link")
 // would be gone for everybody.
 var errSpecial = errors.New("not a regular file")
 
-// writeFinding says what the file system refused, and what to do. The name of
-// the temporary file, on which it happened, means nothing to the user. changed
-// are the files that were replaced before it and could not be brought back.
-func writeFinding(f PlannedFile, err error, changed ...string) *Finding {
+// where is a file or a directory in messages.
+type where struct {
+	place string // where it is asked for
+	dest  string
+	dir   string // that of the file
+	hint  string // another way out, behind a comma; may be empty
+}
+
+// finding says what the file system refused, and what to do. The name of the
+// temporary file, on which it happened, means nothing to the user. changed are
+// the files that were replaced before it and could not be brought back.
+func (w where) finding(err error, changed ...string) *Finding {
 	outcome := "nothing was changed"
 	if len(changed) > 0 {
 		outcome = "replaced before it: " + strings.Join(changed, ", ")
 	}
-	hint := ""
-	if f.Private {
-		hint = ", or use --fd-env, which needs no directory"
-	}
-	return finding(ClassWriteFailed, "%s: %s%s; %s", f.Place, whyNot(filepath.Dir(f.Dest), err), hint, outcome)
+	return finding(ClassWriteFailed, "%s: %s%s; %s", w.place, whyNot(w.dir, err), w.hint, outcome)
 }
 
 func removeFinding(path string, err error) *Finding {
@@ -36,7 +40,12 @@ func removeFinding(path string, err error) *Finding {
 }
 
 func whyNot(dir string, err error) string {
+	var taken *takenError
 	switch {
+	case errors.As(err, &taken) && strings.HasPrefix(taken.name, ".."):
+		return "there is " + taken.name + " in it, which is not vaultexec's, as in a volume of Kubernetes: choose another place"
+	case errors.As(err, &taken):
+		return fmt.Sprintf("there is %q in it, which is not vaultexec's: move it away, leave the key out with except=, or choose another place", taken.name)
 	case errors.Is(err, errOwner):
 		return "the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner="
 	case errors.Is(err, errSpecial):

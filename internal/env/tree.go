@@ -1,0 +1,185 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"vaultexec/internal/ref"
+)
+
+// PlannedTree is a directory of files that all change at once: they are in a
+// directory of their own, a version, to which a symbolic link leads that is
+// replaced by rename(2). So do the volumes of Kubernetes (AtomicWriter in its
+// pkg/volume/util), and a reader of one of those can read one of these.
+type PlannedTree struct {
+	Dest    string        // the directory, cleaned; a relative one is relative to the working directory
+	Link    string        // name in it of the link that leads to the newest version
+	Visible bool          // each name in a version has a link beside Link, which leads through it
+	Files   []PlannedFile // by Dest, which is relative to a version
+	Mode    fs.FileMode   // of a version and the directories in it
+	UID     int           // owner of Dest if that has to be made; -1: as it comes
+	GID     int           // likewise
+	Place   string        // where it is asked for, for messages
+	Private bool          // Dest is for vaultexec's files alone
+}
+
+// dataLink is the name that kubelet gives its link.
+const dataLink = "..data"
+
+func (t PlannedTree) same(other PlannedTree) bool {
+	return t.Dest == other.Dest && t.Link == other.Link && t.Mode == other.Mode && slices.EqualFunc(t.Files, other.Files, PlannedFile.same)
+}
+
+// tree is the directory of one --file DIR/=REF or of several.
+type tree struct {
+	dest  string
+	parts []file // in the order of the settings
+}
+
+// isDirectory tells whether the DEST of a --file is a directory.
+func isDirectory(dest string) bool { return strings.HasSuffix(dest, "/") }
+
+// readTrees checks every --file that is a directory.
+func readTrees(s *Sources, rep *report) []tree {
+	var trees []tree
+	for _, spec := range s.Files {
+		if !isDirectory(spec.Dest) {
+			continue
+		}
+		f, errs := readPart("--file "+spec.Dest, filepath.Clean(spec.Dest), spec.Ref)
+		if f.check(s, errs, rep); len(errs) > 0 {
+			continue
+		}
+		i := slices.IndexFunc(trees, func(t tree) bool { return absolute(t.dest) == absolute(f.dest) })
+		if i < 0 {
+			i, trees = len(trees), append(trees, tree{dest: f.dest})
+		}
+		if same := slices.IndexFunc(trees[i].parts, func(p file) bool { return p.ref.String() == f.ref.String() }); same >= 0 {
+			rep.addf(ClassConflict, "%s is given twice with %s: remove one", f.place, f.ref)
+			continue
+		}
+		trees[i].parts = append(trees[i].parts, f)
+	}
+	return trees
+}
+
+// absolute is a path as it can be compared.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// readPart checks what fills a directory: each field is a file as it is.
+func readPart(place, dest string, r ref.Ref) (f file, errs []error) {
+	f = file{place: place, dest: dest, ref: r, format: formats[0], mode: defaultMode, uid: -1, gid: -1}
+	if dest == "/" {
+		errs = append(errs, errors.New("the root directory is no place for secrets: name a directory in it"))
+	}
+	if r.Format != "" && r.Format != formats[0].name {
+		errs = append(errs, fmt.Errorf("format=%s is for one file, and a directory has one for each key: name a file, or remove format=", r.Format))
+	}
+	return f, append(errs, f.setAccess()...)
+}
+
+// planTrees plans every directory. In one there must be no file of another
+// --file under a name that a key has.
+func (p *Planner) planTrees(l lookup, plan *Plan) {
+	for _, t := range p.trees {
+		planned, ok := t.plan(l)
+		if !ok {
+			continue
+		}
+		plan.Trees = append(plan.Trees, planned)
+		for _, f := range plan.Files {
+			name, err := filepath.Rel(absolute(planned.Dest), absolute(f.Dest))
+			if err != nil {
+				continue
+			}
+			for _, inside := range planned.Files {
+				if first, _, _ := strings.Cut(inside.Dest, "/"); first == name || strings.HasPrefix(name, first+"/") {
+					l.report.addf(ClassConflict, "%s and %s both write %s: leave the key out with except=, or choose another place", f.Place, planned.Place, filepath.Join(planned.Dest, first))
+				}
+			}
+		}
+	}
+}
+
+// plan makes the files of a directory. ok is false where there is nothing to
+// write: all is optional and missing, or a finding has been reported.
+func (t tree) plan(l lookup) (_ PlannedTree, ok bool) {
+	before := len(l.report.findings)
+	planned := t.outline(t.dest)
+	from := map[string]string{} // name -> where it comes from
+	for _, part := range t.parts {
+		files, found := part.each(l)
+		ok = ok || found
+		for _, f := range files {
+			if other, clash := takenBy(from, f.Dest); clash != "" {
+				l.report.addf(ClassConflict, "%s: %s comes from %s and %s from %s: leave one out with except=, or rename it with prefix=", part.place, clash, other, f.Dest, part.ref)
+				continue
+			}
+			from[f.Dest] = part.ref.String()
+			planned.Files = append(planned.Files, f)
+		}
+	}
+	slices.SortFunc(planned.Files, func(a, b PlannedFile) int { return strings.Compare(a.Dest, b.Dest) })
+	return planned, ok && len(l.report.findings) == before
+}
+
+// outline is the directory without its files.
+func (t tree) outline(dest string) PlannedTree {
+	first := t.parts[0]
+	return PlannedTree{Dest: dest, Link: dataLink, Visible: true, Mode: 0o755, Place: first.place, UID: first.uid, GID: first.gid}
+}
+
+// takenBy finds what a new name cannot be beside: the same, a directory in its
+// path that is a file, or one that it would be itself.
+func takenBy(from map[string]string, name string) (other, clash string) {
+	for n, place := range from {
+		if n == name || strings.HasPrefix(n, name+"/") || strings.HasPrefix(name, n+"/") {
+			return place, n
+		}
+	}
+	return "", ""
+}
+
+// each makes a file of each field that is not null.
+func (f file) each(l lookup) (files []PlannedFile, found bool) {
+	fields, found := l.fields(f.place, f.ref)
+	if !found {
+		return nil, false
+	}
+	for _, n := range rename(f.place, fields, ownNaming(f.ref), l.report) {
+		if n.value.IsNull() {
+			continue
+		}
+		if err := checkFileName(n.name); err != nil {
+			l.report.addf(ClassNotRepresentable, "%s: the field %q gives no file's name, %v: leave it out with except=, or write it with --file DEST=%s#%s", f.place, n.field, err, ref.Escape(f.ref.Path), ref.Escape(n.field))
+			continue
+		}
+		files = append(files, PlannedFile{Dest: n.name, Content: n.value, Mode: f.mode, UID: f.uid, GID: f.gid, Place: f.place})
+	}
+	return files, true
+}
+
+// checkFileName judges a name in a directory. Two dots at its beginning are kept
+// for what manages the directory, as in the volumes of Kubernetes.
+func checkFileName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("it is empty")
+	case name == "." || strings.HasPrefix(name, ".."):
+		return errors.New("it is a dot or begins with two")
+	case strings.ContainsAny(name, "/\x00"):
+		return errors.New("it has a slash or a NUL byte in it")
+	case len(name) > 255: // NAME_MAX of every file system that matters
+		return errors.New("it is longer than 255 bytes")
+	}
+	return nil
+}
