@@ -79,7 +79,7 @@ func TestP12CommandLine(t *testing.T) {
 		{"choice", nil, []string{"--mode", "supervice", "--", "true"}, "vaultexec: usage: --mode: \"supervice\" is not one of auto, exec, supervise: did you mean supervise?\n"},
 		{"duration", nil, []string{"--stop-timeout", "30", "--", "true"}, "vaultexec: usage: --stop-timeout: is not a duration: write a number and a unit, such as 500ms, 30s or 2m\n"},
 		{"yes or no", nil, []string{"--pristine=perhaps", "--", "true"}, "vaultexec: usage: --pristine: is either there or not, --pristine=false is possible too\n"},
-		{"reference", nil, []string{"--secret", "kv/app?colour=red", "--", "true"}, "vaultexec: usage: --secret: \"kv/app\": unknown parameter \"colour\": there are version, optional, default, namespace, prefix, case, only, except, refresh, on_change\n"},
+		{"reference", nil, []string{"--secret", "kv/app?colour=red", "--", "true"}, "vaultexec: usage: --secret: \"kv/app\": unknown parameter \"colour\": there are version, optional, default, namespace, prefix, case, names, only, except, refresh, on_change\n"},
 		{"variable", nil, []string{"--env", "A=kv/app", "--", "true"}, "vaultexec: usage: --env A: one variable takes one key: add #KEY\n"},
 		{"inherited reference", []string{"DB=vault:kv/app?x#y"}, []string{"--", "true"}, "vaultexec: config: variable DB: unknown parameter \"x\": there are version, optional, default, decode, namespace, refresh, on_change\n"},
 		{"environment duration", []string{"VAULTEXEC_STOP_TIMEOUT=30"}, []string{"--", "true"}, "vaultexec: config: VAULTEXEC_STOP_TIMEOUT: is not a duration: write a number and a unit, such as 500ms, 30s or 2m\n"},

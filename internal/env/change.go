@@ -45,6 +45,20 @@ func taken(r ref.Ref, secrets map[ref.Source]secret.Fields) secret.Fields {
 		return nil
 	}
 	fields := secret.Fields{}
+	if r.Below {
+		for name, v := range all {
+			object := objectOf(v)
+			if len(object) == 0 {
+				fields[name] = secret.Value{}
+			}
+			for field, v := range object {
+				if r.SelectsBelow(name, field) {
+					fields[name+"\x00"+field] = secret.Of(v)
+				}
+			}
+		}
+		return fields
+	}
 	for name, v := range all {
 		if r.Selects(name) {
 			fields[name] = v

@@ -15,14 +15,16 @@ import (
 // canary is the value of everything that could be in the way of an error.
 const canary = "canary-hunter2"
 
-// vault is what was fetched: path -> the secret as JSON.
+// vault is what was fetched: path -> the secret as JSON, PATH/* -> the secrets
+// below by their names.
 type vault map[string]string
 
 func (v vault) fetch(t testing.TB) map[ref.Source]secret.Fields {
 	t.Helper()
 	fetched := map[ref.Source]secret.Fields{}
 	for path, text := range v {
-		fetched[ref.Source{Path: path}] = fields(t, text)
+		path, below := strings.CutSuffix(path, "/*")
+		fetched[ref.Source{Path: path, Below: below}] = fields(t, text)
 	}
 	return fetched
 }

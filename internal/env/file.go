@@ -73,6 +73,9 @@ func readFile(spec File) (f file, errs []error) {
 	var err error
 	f.format, err = chooseFormat(f.dest, f.ref)
 	check(err)
+	if f.format.nests && f.ref.PathNames {
+		check(fmt.Errorf("names=path has no meaning in %s, where the secrets are nested by their paths: remove it", f.format.name))
+	}
 	return f, append(errs, f.setAccess()...)
 }
 
@@ -185,12 +188,8 @@ func (f file) plan(s *Sources, l lookup) (_ PlannedFile, ok bool) {
 		}
 		text = value.Text()
 	} else {
-		fields, found := l.fields(f.place, f.ref)
+		content, found := f.content(f.place, s, l)
 		if !found {
-			return PlannedFile{}, false
-		}
-		content, clean := f.content(f.place, s, fields, l.report)
-		if !clean {
 			return PlannedFile{}, false
 		}
 		if text, err = f.format.encode(content); err != nil {
@@ -201,20 +200,31 @@ func (f file) plan(s *Sources, l lookup) (_ PlannedFile, ok bool) {
 	return PlannedFile{Dest: f.dest, Content: secret.Of(text), Mode: f.mode, UID: f.uid, GID: f.gid, Place: f.place, Private: f.private}, true
 }
 
-// content names the fields as the format wants it; clean is false where a
-// finding has been reported.
-func (f file) content(place string, s *Sources, fields secret.Fields, rep *report) (_ content, clean bool) {
-	before := len(rep.findings)
+// content names the fields as the format wants it; ok is false where there are
+// none or a finding has been reported.
+func (f file) content(place string, s *Sources, l lookup) (_ content, ok bool) {
+	if f.ref.Below {
+		return f.contentBelow(place, s, l)
+	}
+	fields, ok := l.fields(place, f.ref)
+	if !ok {
+		return content{}, false
+	}
+	before := len(l.report.findings)
 	var list []named
 	if f.format.variables {
-		list = asVariables(place, f.ref, rename(place, fields, s.naming(f.ref), rep), rep)
-		for _, v := range list {
-			if isReserved(v.name) {
-				rep.addf(ClassConfig, "%s: %s decides which programs or libraries run, so no secret sets it by itself: leave it out with except=", place, v.name)
-			}
-		}
+		list = asVariables(place, f.ref, rename(place, fields, s.naming(f.ref), l.report), l.report)
+		checkReserved(place, list, l.report)
 	} else {
-		list = rename(place, fields, ownNaming(f.ref), rep)
+		list = rename(place, fields, ownNaming(f.ref), l.report)
 	}
-	return content{list, f.ref.Key != ""}, len(rep.findings) == before
+	return content{list, f.ref.Key != ""}, len(l.report.findings) == before
+}
+
+func checkReserved(place string, list []named, rep *report) {
+	for _, v := range list {
+		if isReserved(v.name) {
+			rep.addf(ClassConfig, "%s: %s decides which programs or libraries run, so no secret sets it by itself: leave it out with except=", place, v.name)
+		}
+	}
 }

@@ -18,6 +18,7 @@ type format struct {
 	name       string
 	extensions []string
 	variables  bool                          // names are those of variables, by their rules
+	nests      bool                          // has structure: the secrets of PATH/* are nested by their paths
 	encode     func(content) (string, error) // nil for raw; errors name the field, never its value
 }
 
@@ -29,8 +30,8 @@ type content struct {
 
 var formats = []format{
 	{name: "raw"},
-	{name: "json", extensions: []string{".json"}, encode: encodeJSON},
-	{name: "yaml", extensions: []string{".yaml", ".yml"}, encode: encodeYAML},
+	{name: "json", extensions: []string{".json"}, nests: true, encode: encodeJSON},
+	{name: "yaml", extensions: []string{".yaml", ".yml"}, nests: true, encode: encodeYAML},
 	{name: "dotenv", extensions: []string{".env"}, variables: true, encode: encodeDotenv},
 	{name: "export", extensions: []string{".sh"}, variables: true, encode: encodeExport},
 	{name: "properties", extensions: []string{".properties"}, encode: encodeProperties},
@@ -42,6 +43,9 @@ func chooseFormat(dest string, r ref.Ref) (format, error) {
 	var names []string
 	for _, f := range formats {
 		if f.name == r.Format {
+			if f.encode == nil && r.Below {
+				return format{}, errors.New("format=raw writes one value, and PATH/* is many secrets: use format=json, yaml, dotenv, export or properties")
+			}
 			if f.encode == nil && r.Key == "" {
 				return format{}, errors.New("format=raw writes one value: add #KEY, or use format=json, yaml, dotenv, export or properties")
 			}
@@ -60,7 +64,11 @@ func chooseFormat(dest string, r ref.Ref) (format, error) {
 			return f, nil
 		}
 	}
-	return format{}, errors.New("the name does not tell the format of a whole secret: add format=json, yaml, dotenv, export or properties, end the name in .json, .yaml, .yml, .env, .sh or .properties, or take one value with #KEY")
+	text := "the name does not tell the format of a whole secret: add format=json, yaml, dotenv, export or properties, end the name in .json, .yaml, .yml, .env, .sh or .properties"
+	if !r.Below {
+		text += ", or take one value with #KEY"
+	}
+	return format{}, errors.New(text)
 }
 
 // tree is the content as structure.

@@ -55,11 +55,8 @@ func (l lookup) fields(place string, r ref.Ref) (_ secret.Fields, ok bool) {
 		v, ok := l.value(place, r)
 		return secret.Fields{r.Key: v}, ok
 	}
-	all, ok := l.secrets[r.Source]
+	all, ok := l.all(place, r)
 	if !ok {
-		if !r.Optional {
-			l.report.addf(ClassMissing, "%s: %s is missing: correct it, or add optional to the reference", place, r)
-		}
 		return nil, false
 	}
 	taken := secret.Fields{}
@@ -68,14 +65,22 @@ func (l lookup) fields(place string, r ref.Ref) (_ secret.Fields, ok bool) {
 			taken[field] = v
 		}
 	}
-	for _, name := range r.Only {
-		// A pattern may match nothing; a name that does is a slip.
-		if _, there := all[name]; !there && !r.Optional && !strings.ContainsAny(name, `*?[\`) {
+	if !r.Optional {
+		for _, name := range r.Misses(func(name string) bool { _, there := all[name]; return there }) {
 			l.report.addf(ClassMissing, "%s: there is no field %q for only=%s", place, name,
 				didYouMean(name, slices.Collect(maps.Keys(all))))
 		}
 	}
 	return taken, true
+}
+
+// all is everything that was fetched for a reference.
+func (l lookup) all(place string, r ref.Ref) (_ secret.Fields, ok bool) {
+	all, ok := l.secrets[r.Source]
+	if !ok && !r.Optional {
+		l.report.addf(ClassMissing, "%s: %s is missing: correct it, or add optional to the reference", place, r)
+	}
+	return all, ok
 }
 
 // named is a field of a secret under the name it gets.

@@ -34,6 +34,7 @@ type candidate struct {
 	name  string
 	value string
 	place string // that source, for messages
+	below bool   // of PATH/*, and its name is that of a key alone
 }
 
 // Plan makes the child's environment and files of what was fetched: source ->
@@ -77,13 +78,13 @@ func (p *Planner) explicit(l lookup, plan *Plan) map[string]candidate {
 	for _, v := range p.sources.Variables {
 		place := "--env " + v.Name
 		if value, ok := l.value(place, v.Ref); ok {
-			offered[v.Name] = candidate{v.Name, value.Text(), place}
+			offered[v.Name] = candidate{name: v.Name, value: value.Text(), place: place}
 		}
 	}
 	p.point(l, plan, offered)
 	for _, entry := range p.sources.Custom {
 		name, value, _ := strings.Cut(entry, "=")
-		offered[name] = candidate{name, value, "the configuration"}
+		offered[name] = candidate{name: name, value: value, place: "the configuration"}
 	}
 	return offered
 }
@@ -107,7 +108,7 @@ func (p *Planner) references(l lookup) []candidate {
 			complete = complete && ok
 		}
 		if complete {
-			offered = append(offered, candidate{r.name, text.String(), place})
+			offered = append(offered, candidate{name: r.name, value: text.String(), place: place})
 		}
 	}
 	return offered
@@ -118,13 +119,11 @@ func (p *Planner) whole(l lookup) []candidate {
 	var offered []candidate
 	for _, r := range p.sources.Secrets {
 		place := "--secret " + r.String()
-		fields, ok := l.fields(place, r)
-		if !ok {
-			continue
-		}
-		list := rename(place, fields, p.sources.naming(r), l.report)
-		for _, f := range asVariables(place, r, list, l.report) {
-			offered = append(offered, candidate{f.name, f.value.Text(), place})
+		for _, m := range l.each(place, r) {
+			list := rename(m.place, m.fields, p.sources.naming(r).behind(m, "_"), l.report)
+			for _, f := range asVariables(m.place, m.ref, list, l.report) {
+				offered = append(offered, candidate{f.name, f.value.Text(), m.place, r.Below && !r.PathNames})
+			}
 		}
 	}
 	return offered
@@ -150,12 +149,13 @@ type offers struct {
 // Since nobody writes down the names in a whole secret, one that is already
 // there as 3, as 5 or from an earlier secret is a conflict: an error, or what
 // was there stays (keep), or the whole secret's wins, among secrets the later
-// one's (overwrite). A source that has nothing to give, because it is optional
+// one's (overwrite). The secrets of PATH/* are whole secrets in the order of
+// their names. A source that has nothing to give, because it is optional
 // and missing, takes no part.
 func settle(o offers, policy Conflict, rep *report) map[string]candidate {
 	final := map[string]candidate{}
 	for name, value := range o.literals {
-		final[name] = candidate{name, value, "the inherited variable"}
+		final[name] = candidate{name: name, value: value, place: "the inherited variable"}
 	}
 	for _, c := range o.references {
 		final[c.name] = c
@@ -173,7 +173,11 @@ func settle(o offers, policy Conflict, rep *report) map[string]candidate {
 		case !clash || policy == ConflictOverwrite:
 			final[c.name] = c
 		case policy != ConflictKeep:
-			rep.addf(ClassConflict, "variable %s comes from %s and from %s: leave it out with except=, rename it with prefix=, choose with --on-conflict keep or overwrite, or set it with --env %s=REF", c.name, there.place, c.place, c.name)
+			rename := "rename it with prefix="
+			if c.below {
+				rename = "put the secret's path before it with names=path"
+			}
+			rep.addf(ClassConflict, "variable %s comes from %s and from %s: leave it out with except=, %s, choose with --on-conflict keep or overwrite, or set it with --env %s=REF", c.name, there.place, c.place, rename, c.name)
 		}
 	}
 	maps.Copy(final, o.explicit)

@@ -108,7 +108,7 @@ func (p *Planner) point(l lookup, plan *Plan, offered map[string]candidate) {
 		if !ok {
 			continue
 		}
-		offered[f.variable] = candidate{f.variable, f.dest, f.place}
+		offered[f.variable] = candidate{name: f.variable, value: f.dest, place: f.place}
 		if f.number == 0 {
 			plan.Files = append(plan.Files, planned)
 			continue

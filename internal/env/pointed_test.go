@@ -109,7 +109,7 @@ func TestPointedErrors(t *testing.T) {
 		canary:        "--file-env takes NAME=REF, and there is no = in what was given",
 		"a/b=kv/a#k":  `--file-env "a/b": a name is letters, digits and _, and begins with no digit`,
 		"=kv/a#k":     `--file-env "": a name is letters, digits and _, and begins with no digit`,
-		"A=kv/a?x#k":  `--file-env A: unknown parameter "x": there are version, optional, default, decode, namespace, prefix, case, only, except, refresh, on_change, format, mode, owner`,
+		"A=kv/a?x#k":  `--file-env A: unknown parameter "x": there are version, optional, default, decode, namespace, prefix, case, names, only, except, refresh, on_change, format, mode, owner`,
 		"A=kv/a?mod=": `--file-env A: unknown parameter "mod": did you mean mode?`,
 	} {
 		_, err := ParseFileVariable(text)

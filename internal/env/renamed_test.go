@@ -10,8 +10,10 @@ import (
 
 func TestRenamed(t *testing.T) {
 	source := ref.Source{Path: "kv/app"}
-	v := vault{"kv/app": `{"user":"u","pass":"p","null":null,"n":7}`}
-	names := func(field string) []string {
+	below := ref.Source{Path: "kv/all", Below: true}
+	v := vault{"kv/app": `{"user":"u","pass":"p","null":null,"n":7}`, "kv/all/*": `{"a":{"user":"u1","x":"1"},"b":{"user":"u2"}}`}
+	byPath := func(path, field string) []string { return []string{path[len("kv/all/"):] + "_" + field} }
+	names := func(_, field string) []string {
 		switch field {
 		case "user":
 			return []string{"A_USER", "B_USER"}
@@ -30,15 +32,18 @@ func TestRenamed(t *testing.T) {
 		{"a literal is a conflict", Sources{Inherited: []string{"PASS=x"}, Renamed: []Renamed{{ref.Ref{Source: source}, "f:1", names}}}, nil,
 			[]string{"conflict", "variable PASS comes from the inherited variable and from f:1: leave it out with except=, rename it with prefix=, choose with --on-conflict keep or overwrite, or set it with --env PASS=REF"}},
 		{"the later wins", Sources{OnConflict: ConflictOverwrite, Inherited: []string{"PASS=x"}, Secrets: []ref.Ref{{Source: source, Only: []string{"n"}}},
-			Renamed: []Renamed{{ref.Ref{Source: source}, "f:1", names}, {ref.Ref{Source: source}, "f:2", func(f string) []string { return []string{"PASS"}[:strings.Count(f, "user")] }}}},
+			Renamed: []Renamed{{ref.Ref{Source: source}, "f:1", names}, {ref.Ref{Source: source}, "f:2", func(_, f string) []string { return []string{"PASS"}[:strings.Count(f, "user")] }}}},
 			[]string{"A_USER=u", "B_USER=u", "PASS=u", "n=7"}, nil},
+		{"below a path", Sources{Renamed: []Renamed{{ref.Ref{Source: below, Except: []string{"a/x"}}, "f:1", byPath}}}, []string{"a_user=u1", "b_user=u2"}, nil},
+		{"a conflict below a path", Sources{Renamed: []Renamed{{ref.Ref{Source: below, Only: []string{"user"}}, "f:1", func(_, f string) []string { return []string{f} }}}}, nil,
+			[]string{"conflict", "variable user comes from f:1 (kv/all/a) and from f:1 (kv/all/b): leave it out with except=, rename it with prefix=, choose with --on-conflict keep or overwrite, or set it with --env user=REF"}},
 		{"missing", Sources{Renamed: []Renamed{{ref.Ref{Source: ref.Source{Path: "kv/none"}}, "f:1", names}}}, nil, []string{"missing", "f:1: kv/none is missing: correct it, or add optional to the reference"}},
 		{"missing and optional", Sources{Renamed: []Renamed{{ref.Ref{Source: ref.Source{Path: "kv/none"}, Optional: true}, "f:1", names}}}, []string{}, nil},
-		{"two fields, one name", Sources{Renamed: []Renamed{{ref.Ref{Source: source}, "f:1", func(string) []string { return []string{"X"} }}}}, nil,
+		{"two fields, one name", Sources{Renamed: []Renamed{{ref.Ref{Source: source}, "f:1", func(string, string) []string { return []string{"X"} }}}}, nil,
 			[]string{"conflict", `f:1: the fields "n" and "pass" both become X: give one of them another name`, `f:1: the fields "n" and "user" both become X: give one of them another name`}},
-		{"no name", Sources{Renamed: []Renamed{{ref.Ref{Source: source, Only: []string{"user"}}, "f:1", func(string) []string { return []string{"a-b"} }}}}, nil,
+		{"no name", Sources{Renamed: []Renamed{{ref.Ref{Source: source, Only: []string{"user"}}, "f:1", func(string, string) []string { return []string{"a-b"} }}}}, nil,
 			[]string{"not_representable", `f:1: the field "user" becomes "a-b", which is no variable's name: name it with key and format, or leave it out with except`}},
-		{"reserved", Sources{Renamed: []Renamed{{ref.Ref{Source: source, Only: []string{"user"}}, "f:1", func(string) []string { return []string{"PATH"} }}}}, nil,
+		{"reserved", Sources{Renamed: []Renamed{{ref.Ref{Source: source, Only: []string{"user"}}, "f:1", func(string, string) []string { return []string{"PATH"} }}}}, nil,
 			[]string{"config", "f:1: PATH decides which programs or libraries run, so no secret sets it by itself: leave it out with except=, or set it with --env PATH=REF"}},
 	} {
 		t.Run(tt.what, func(t *testing.T) {

@@ -236,6 +236,8 @@ func (b *batch) fail(words string, err error) {
 // objection says why the mount has no such source, or nothing.
 func (m *mount) objection(s ref.Source) string {
 	switch {
+	case s.Below:
+		return "all below a path cannot be read yet"
 	case s.Path+"/" == m.prefix:
 		return fmt.Sprintf("%s is a mount, not a secret below it", s.Path)
 	case s.Version != 0 && !m.inKV2(m.locate(s.Path)):

@@ -13,7 +13,7 @@ func Escape(text string) string {
 	var b strings.Builder
 	for rest := text; rest != ""; {
 		r, size := utf8.DecodeRuneInString(rest)
-		own := strings.ContainsRune("%#?&}", r) || strings.HasPrefix(rest, "${") ||
+		own := strings.ContainsRune("%#?&}*", r) || strings.HasPrefix(rest, "${") ||
 			len(rest) == len(text) && (strings.HasPrefix(rest, "vault:") || strings.HasPrefix(rest, ">>"))
 		if own || !unicode.IsPrint(r) || r == utf8.RuneError && size == 1 {
 			for i := range size {

@@ -56,6 +56,7 @@ var params = []param{
 		}
 		return nil
 	}},
+	{"names", []Use{Secret, File}, either, (*Ref).setNames},
 	{"only", []Use{Secret, File}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Only, v) }},
 	{"except", []Use{Secret, File}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Except, v) }},
 	{"refresh", []Use{Variable, Secret, File}, either, (*Ref).setRefresh},
@@ -86,6 +87,17 @@ func (r *Ref) setRefresh(v string) error {
 		return fmt.Errorf("is a time from %s up, such as 30s or 5m, or never", MinRefresh)
 	}
 	r.Refresh = &d
+	return nil
+}
+
+func (r *Ref) setNames(v string) error {
+	switch {
+	case !r.Below:
+		return errors.New("goes with all secrets below a path: MOUNT/PATH/*")
+	case v != "key" && v != "path":
+		return fmt.Errorf("is key or path, not %q", v)
+	}
+	r.PathNames = v == "path"
 	return nil
 }
 
@@ -128,6 +140,8 @@ func (r *Ref) setParams(query string, use Use) error {
 			return fmt.Errorf("parameter %s is given twice", name)
 		case !slices.Contains(p.uses, use):
 			return fmt.Errorf("parameter %s has no meaning here", name)
+		case r.Below && (name == "version" || p.key == onlyWithKey):
+			return fmt.Errorf("parameter %s goes with one secret, not with all below a path: name the secret in place of /*", name)
 		case p.key == onlyWithKey && r.Key == "":
 			return fmt.Errorf("parameter %s goes with one key: add #KEY", name)
 		case p.key == onlyWithoutKey && r.Key != "":

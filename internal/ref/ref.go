@@ -1,16 +1,18 @@
 // Package ref has the one grammar in which vaultexec's users name secrets:
 //
 //	[vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]
+//	[vault:]PATH/*[?PARAM=VALUE&...]
 //	>>[vault:]PATH[?PARAM=VALUE&...][#KEY][#{JSON}]
 //	vault:login[?PARAM=VALUE&...]
 //
-// The second form writes the JSON object, {} where there is none, and takes the
-// answer: certificates of pki and whatever else an engine makes on demand. The
-// third is the token of vaultexec's own login.
+// The second form takes every secret below PATH. The third writes the JSON
+// object, {} where there is none, and takes the answer: certificates of pki and
+// whatever else an engine makes on demand. The fourth is the token of vaultexec's
+// own login.
 //
 // PATH is what a user of the vault command would type. A character that the
 // grammar uses itself is written as in a URL: %23 for #, %3F for ?, %26 for &,
-// %25 for %. Nothing here knows Vault, and nothing is read.
+// %25 for %, %2A for *. Nothing here knows Vault, and nothing is read.
 package ref
 
 import (
@@ -28,7 +30,8 @@ import (
 // share the read.
 type Source struct {
 	Namespace string // Vault namespace; empty means the one of the settings
-	Path      string // as the user typed it, without slashes at its ends
+	Path      string // as the user typed it, without slashes at its ends and without /*
+	Below     bool   // PATH/*: not the secret at Path but every secret below it
 	Version   int    // of KV v2; 0 means the newest
 	Body      string // JSON object to write (>>PATH#KEY#{...}); empty: it is read
 	Login     bool   // the token of the login, in the field TokenKey, in place of all that
@@ -39,10 +42,22 @@ const TokenKey = "token"
 
 // String is how messages name a source.
 func (s Source) String() string {
-	if s.Login {
+	switch {
+	case s.Login:
 		return Login
+	case s.Below:
+		return Escape(s.Path) + everything + s.where()
 	}
 	return Escape(s.Path) + s.where()
+}
+
+// everything ends a path that stands for every secret below it.
+const everything = "/*"
+
+// Member is the secret that has the name below the source's path.
+func (s Source) Member(name string) Source {
+	s.Path, s.Below = s.Path+"/"+name, false
+	return s
 }
 
 func (s Source) where() string {
@@ -77,6 +92,8 @@ type Ref struct {
 	Case   Case     // of each name
 	Only   []string // globs: the fields to take; empty means all
 	Except []string // globs: the fields to leave out
+
+	PathNames bool // of PATH/*: the secret's path below PATH is part of each name
 
 	// Of a file.
 	Format string // raw, json, yaml, dotenv, export or properties; empty means by the file's name
@@ -124,6 +141,9 @@ func Parse(text string, use Use) (Ref, error) {
 	}
 	if err := r.setKey(keys, strings.Contains(text, "#")); err != nil {
 		return r, err
+	}
+	if r.Below && (r.Key != "" || use == Variable || write) {
+		return r, errors.New("PATH/* is many secrets: it goes with --secret and with files, and without a key; a star that is part of a name is written %2A")
 	}
 	if use == Variable && r.Key == "" {
 		return r, errors.New("one variable takes one key: add #KEY")
@@ -186,6 +206,10 @@ func mustMarshal(v any) []byte {
 }
 
 func (r *Ref) setPath(escaped string) error {
+	escaped, r.Below = strings.CutSuffix(strings.TrimRight(escaped, "/"), everything)
+	if strings.Contains(escaped, "*") {
+		return errors.New("a * stands only at the end of a path, as in MOUNT/PATH/*, for every secret below it; a star that is part of a name is written %2A")
+	}
 	path, err := unescape(escaped)
 	if err != nil {
 		return fmt.Errorf("the path: %v", err)
@@ -198,9 +222,7 @@ func (r *Ref) setPath(escaped string) error {
 		return errors.New("the path has a control character in it")
 	case slices.ContainsFunc(strings.Split(r.Path, "/"), func(e string) bool { return e == "" || e == "." || e == ".." }):
 		return errors.New("the path has an empty, . or .. element")
-	case strings.HasSuffix(r.Path, "/*"):
-		return errors.New("the path ends in /*: name each secret, all below a path is not supported")
-	case !strings.Contains(r.Path, "/"):
+	case !strings.Contains(r.Path, "/") && !r.Below: // all of a mount is below it
 		return errors.New("the path has no slash: write MOUNT/PATH, as for vault kv get")
 	}
 	return nil

@@ -46,6 +46,11 @@ func TestParse(t *testing.T) {
 		{">>vault:pki/issue/app#private_key", Variable, Ref{Source: Source{Path: "pki/issue/app", Body: "{}"}, Key: "private_key"}},
 		{`>>pki/issue/app?refresh=1h#key#{ "ttl": 1.50, "cn": "a#b?c" } `, Variable, Ref{Source: Source{Path: "pki/issue/app", Body: `{"cn":"a#b?c","ttl":1.50}`}, Key: "key", Refresh: ptr(time.Hour)}},
 		{`>>pki/issue/app#{"cn":"x"}`, Secret, Ref{Source: Source{Path: "pki/issue/app", Body: `{"cn":"x"}`}}},
+		{"kv/*", Secret, Ref{Source: Source{Path: "kv", Below: true}}},
+		{"vault:/kv/app/*/", File, Ref{Source: Source{Path: "kv/app", Below: true}}},
+		{"kv/app/*?names=path&only=db/*&optional&namespace=team", Secret, Ref{Source: Source{Path: "kv/app", Below: true, Namespace: "team"}, PathNames: true, Only: []string{"db/*"}, Optional: true}},
+		{"kv/app/*?names=key", Secret, Ref{Source: Source{Path: "kv/app", Below: true}}},
+		{"kv/%2A/a%2Ab/%2a", Secret, Ref{Source: Source{Path: "kv/*/a*b/*"}}},
 		{"kv/app?case=keep#key", Secret, Ref{Source: kv, Key: "key", Case: CaseKeep}},
 	}
 	for _, tt := range tests {
@@ -60,6 +65,11 @@ func show(r Ref) string {
 	b, _ := json.Marshal(r)
 	return string(b)
 }
+
+const (
+	starElsewhere = "a * stands only at the end of a path, as in MOUNT/PATH/*, for every secret below it; a star that is part of a name is written %2A"
+	manySecrets   = "PATH/* is many secrets: it goes with --secret and with files, and without a key; a star that is part of a name is written %2A"
+)
 
 func TestParseErrors(t *testing.T) {
 	tests := []struct {
@@ -78,7 +88,22 @@ func TestParseErrors(t *testing.T) {
 		{"kv/./a", Secret, "the path has an empty, . or .. element"},
 		{"kv/a%00", Secret, "the path has a control character in it"},
 		{"kv/a\n", Secret, "the path has a control character in it"},
-		{"kv/*", Secret, "the path ends in /*: name each secret, all below a path is not supported"},
+		{"/*", Secret, "the path is empty"},
+		{"*", Secret, starElsewhere},
+		{"kv/*/app", Secret, starElsewhere},
+		{"kv/app*", Secret, starElsewhere},
+		{"kv/*/*", Secret, starElsewhere},
+		{"kv/*%2F*", File, starElsewhere},
+		{"kv/app/*#key", Secret, manySecrets},
+		{"kv/app/*#key", Variable, manySecrets},
+		{"kv/app/*", Variable, manySecrets},
+		{">>kv/app/*", Secret, manySecrets},
+		{">>kv/app/*#{" + `"a": "b"}`, File, manySecrets},
+		{"kv/../*", Secret, "the path has an empty, . or .. element"},
+		{"kv/app/*?version=2", Secret, "parameter version goes with one secret, not with all below a path: name the secret in place of /*"},
+		{"kv/app/*?default=" + canary, File, "parameter default goes with one secret, not with all below a path: name the secret in place of /*"},
+		{"kv/app/*?names=full", Secret, `parameter names is key or path, not "full"`},
+		{"kv/app?names=path", Secret, "parameter names goes with all secrets below a path: MOUNT/PATH/*"},
 		{"kv/100%", Secret, "the path: has a % that is not followed by two hexadecimal digits: write %25 for the sign itself"},
 		{"kv/app", Variable, "one variable takes one key: add #KEY"},
 		{"kv/app#", Variable, "there is no key after #"},
@@ -100,7 +125,7 @@ func TestParseErrors(t *testing.T) {
 		{"kv/app?on_change=signal", Secret, "parameter on_change is restart, signal:NAME, exec:COMMAND, exit or none"},
 		{"kv/app?on_change=exec:", Secret, "parameter on_change is restart, signal:NAME, exec:COMMAND, exit or none"},
 		{"kv/app?on_change=exit:1", Secret, "parameter on_change is restart, signal:NAME, exec:COMMAND, exit or none"},
-		{"kv/app?", Secret, `unknown parameter "": there are version, optional, default, namespace, prefix, case, only, except, refresh, on_change`},
+		{"kv/app?", Secret, `unknown parameter "": there are version, optional, default, namespace, prefix, case, names, only, except, refresh, on_change`},
 		{"kv/app?otional", Secret, `unknown parameter "otional": did you mean optional?`},
 		{"kv/app?Mode=1", File, `unknown parameter "Mode": did you mean mode?`},
 		{"kv/app?mode=0400", Secret, "parameter mode has no meaning here"},
@@ -139,6 +164,8 @@ func TestString(t *testing.T) {
 		"kv/app?namespace=team":                          "kv/app in namespace team",
 		"kv/app?namespace=team&default=" + canary + "#k": "kv/app#k in namespace team",
 		"kv/a%23b#c%0Ad":                                 "kv/a%23b#c%0Ad",
+		"kv/a%2Ab/*?namespace=team":                      "kv/a%2Ab/* in namespace team",
+		"kv/app/%2A":                                     "kv/app/%2A",
 	} {
 		r, err := Parse(text, Secret)
 		if err != nil || r.String() != want {
@@ -175,6 +202,41 @@ func TestSelects(t *testing.T) {
 	}
 }
 
+func TestSelectsBelow(t *testing.T) {
+	for query, want := range map[string]string{
+		"":                     "db/password db/user team/x/password",
+		"?only=password":       "db/password team/x/password",
+		"?only=db/*":           "db/password db/user",
+		"?only=team/*/*":       "team/x/password",
+		"?except=db/password":  "db/user team/x/password",
+		"?only=*&except=*/*/*": "db/password db/user",
+	} {
+		r, err := Parse("kv/app/*"+query, Secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range [][2]string{{"db", "password"}, {"db", "user"}, {"team/x", "password"}} {
+			if r.SelectsBelow(f[0], f[1]) {
+				got = append(got, f[0]+"/"+f[1])
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s takes %q, want %q", query, got, want)
+		}
+	}
+}
+
+func TestMember(t *testing.T) {
+	r, err := Parse("kv/app/*?namespace=team", Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.Member("db/a"), (Source{Path: "kv/app/db/a", Namespace: "team"}); got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 // text writes a reference so that it parses to r.
 func text(r Ref) string {
 	var words []string
@@ -205,7 +267,13 @@ func text(r Ref) string {
 	for _, g := range r.Except {
 		add("except", g)
 	}
+	if r.PathNames {
+		words = append(words, "names=path")
+	}
 	s := Escape(r.Path)
+	if r.Below {
+		s += "/*"
+	}
 	if words != nil {
 		// PathUnescape leaves + alone, which QueryEscape makes of blanks.
 		s += "?" + strings.ReplaceAll(strings.Join(words, "&"), "+", "%20")
@@ -223,6 +291,7 @@ var seeds = []string{
 	"kv/app#key", "vault:kv/app#key#3", "secret/data/app?version=2&optional#key", "kv/app?default=a%26b#key",
 	"kv/app?prefix=DB_&case=upper&only=a,b*&except=[c-d]", "kv/app?format=json&mode=0440&owner=1:2", "kv/app?namespace=team/a",
 	">>kv/app#k", ">>vault:pki/issue/app#certificate#{\"common_name\": \"a}#?\", \"n\": 1}", ">>pki/issue/app#{}", "kv/app?refresh=5m&on_change=signal:HUP#k", "kv/a%23b#c%23d", "kv/%2e%2e/x", "kv/%", "?#", "vault:", "vault%3Akv/x#k", "kv/x?%", "kv/x#${.a}", "kv/x#$%7B", "kv/\xff#\xfe", "kv/*",
+	"kv/app/*?names=path&only=db/*&case=upper", "kv/%2A", "kv/%2A/*", "kv/*/", "/*", "kv/*#k", ">>kv/*",
 }
 
 // FuzzParse holds that parsing never panics, that what it accepts can be
@@ -249,7 +318,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("Parse(%q) = %s, but Parse(%q) = %s, %v", s, show(r), text(r), show(again), err)
 		}
 		if r.Namespace == "" && r.Body == "" {
-			if again, err = Parse(r.String(), Secret); err != nil || again.Path != r.Path || again.Key != r.Key {
+			if again, err = Parse(r.String(), Secret); err != nil || again.Path != r.Path || again.Below != r.Below || again.Key != r.Key {
 				t.Errorf("Parse(%q).String() = %q, which is %s, %v", s, r, show(again), err)
 			}
 		}

@@ -163,6 +163,9 @@ func TestFileSecrets(t *testing.T) {
 		{"keys", `secret { path = "kv/app" no_prefix = true key { name = "user" format = "A" } key { name = "user" format = "B_{{ key }}" } }`, "user", nil, []string{"A", "B_user"}},
 		{"key with the prefix", `secret { path = "kv/app" key { name = "user" format = "A" } }`, "user", nil, []string{"kv_app_A"}},
 		{"key without a format", `secret { path = "kv/app" no_prefix = true key { name = "user" } }`, "user", nil, []string{"user"}},
+		{"below a path", `secret { path = "kv/app/*" }`, "user", nil, []string{"kv_app_db_x_user"}},
+		{"below a path, clean", "upcase = true\nsanitize = true\nsecret { path = \"kv/app/*\" format = \"{{ key }}-X\" }", "my-key", nil, []string{"KV_APP_DB_X_MY_KEY_X"}},
+		{"below a path, no prefix", `secret { path = "kv/app/*" no_prefix = true }`, "user", nil, []string{"user"}},
 		{"no such key", `secret { path = "kv/app" no_prefix = true key { name = "pass" } }`, "user", nil, nil},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
@@ -171,7 +174,7 @@ func TestFileSecrets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := s.Files().Renamed[0].Names(tt.field); !slices.Equal(got, tt.want) {
+			if got := s.Files().Renamed[0].Names("kv/app/db-x", tt.field); !slices.Equal(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

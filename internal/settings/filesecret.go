@@ -34,13 +34,18 @@ func (l *layer) secret(c *config.Config, secret config.Secret) {
 		panic("BUG: the format was checked when it was read: " + err.Error())
 	}
 	n := blockNaming{
-		prefix:   sanitize(secret.Path.Value) + "_",
+		prefix: func(path string) string {
+			if !r.Below {
+				path = secret.Path.Value // as it is written
+			}
+			return sanitize(path) + "_"
+		},
 		format:   format,
 		upper:    c.Upcase.Value,
 		sanitize: c.Sanitize.Value,
 	}
 	if secret.Prefix.IsSet() || secret.NoPrefix.Value {
-		n.prefix = secret.Prefix.Value
+		n.prefix = func(string) string { return secret.Prefix.Value }
 	}
 	if asked := ref.Case(l.settings.Case); r.Case == ref.CaseUpper || r.Case == ref.CaseDefault && asked == ref.CaseUpper {
 		n.upper, n.sanitize = true, true
@@ -61,13 +66,13 @@ var globEscaper = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`
 // blockNaming is how envconsul names the variables of a secret: the key, or each
 // of its own formats; before it the path; all that in the secret's format.
 type blockNaming struct {
-	prefix          string
+	prefix          func(path string) string
 	format          func(string) string
 	keys            []config.Key // empty: all keys as they are
 	upper, sanitize bool
 }
 
-func (n blockNaming) names(field string) []string {
+func (n blockNaming) names(path, field string) []string {
 	names := []string{field}
 	if len(n.keys) > 0 {
 		names = nil
@@ -87,7 +92,7 @@ func (n blockNaming) names(field string) []string {
 		names = append(names, name)
 	}
 	for i, name := range names {
-		name = n.format(n.prefix + name)
+		name = n.format(n.prefix(path) + name)
 		if n.sanitize {
 			name = sanitize(name)
 		}

@@ -19,7 +19,7 @@ func TestCheckOutputs(t *testing.T) {
 		"--file-env A=kv/a#b --runtime-dir /run/x":                      "",
 		"--runtime-dir /run/x":                                          "--runtime-dir: is for the files of --file-env, and there is none",
 		"--fd-env A=kv/a?on_change=signal:HUP#b --fd-env B=kv/a#b":      "--fd-env A: " + keeps,
-		"--mode exec --fd-env A=kv/a#b --file-env B=kv/a?mode=0400&x#b": `--file-env B: unknown parameter "x": there are version, optional, default, decode, namespace, prefix, case, only, except, refresh, on_change, format, mode, owner`,
+		"--mode exec --fd-env A=kv/a#b --file-env B=kv/a?mode=0400&x#b": `--file-env B: unknown parameter "x": there are version, optional, default, decode, namespace, prefix, case, names, only, except, refresh, on_change, format, mode, owner`,
 	} {
 		_, err := load(t, nil, strings.Fields(args)...)
 		if got := message(err); got != want && !strings.HasSuffix(got, want) || want == "" && got != "" {
