@@ -43,9 +43,9 @@ A reference (REF):
 
   PATH is what 'vault kv get' takes, on KV version 1 and 2 alike, or any path
   that is read; >>PATH#KEY#{JSON} writes and takes the answer. Without #KEY it
-  is the whole secret. Parameters: version, optional, default, namespace,
-  refresh, on_change; of a whole secret prefix, case, only, except; of a file
-  format, mode, owner.
+  is the whole secret, and PATH/* is every secret below PATH. Parameters:
+  version, optional, default, namespace, refresh, on_change; of a whole secret
+  prefix, case, only, except; of PATH/* names; of a file format, mode, owner.
 `
 
 const helpTail = `

@@ -18,6 +18,10 @@
 // reading would be denied too, or that there is no such mount; nothing is
 // guessed then.
 //
+// PATH/* costs one request for each folder and each secret below the path, read
+// as if each was named: see folder.go, below.go, and tree.go for what comes and
+// goes later.
+//
 // Goroutines: Fetch starts one per mount question and per read and waits for
 // all of them before it returns. Nothing runs between calls.
 package fetch
@@ -70,6 +74,8 @@ type Config struct {
 	// LoginNamespace is where to log in, where neither Namespace nor
 	// VAULT_NAMESPACE says one for everything.
 	LoginNamespace string
+
+	testOnlyMostBelow int // in place of maxBelow
 }
 
 // Client is one Vault and one identity there. Login comes before Fetch; after
@@ -93,6 +99,7 @@ type Client struct {
 	log            *slog.Logger
 	notice         waitNotice
 	mounts         mountTable
+	mostBelow      int // secrets and folders of PATH/*
 
 	tokenMu sync.RWMutex // of the token in api
 
@@ -157,6 +164,7 @@ func New(cfg Config) (*Client, error) {
 		agent:          vault.AgentAddress != "",
 		requestTimeout: timeout,
 		slots:          make(chan struct{}, concurrency),
+		mostBelow:      cmp.Or(cfg.testOnlyMostBelow, maxBelow),
 		log:            cfg.Log,
 	}
 	if cfg.Wrapped {

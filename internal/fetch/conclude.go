@@ -22,15 +22,19 @@ func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 		return nil, b.err // canceled, or Vault itself is out of reach
 	}
 	for _, r := range b.reads {
-		if r.answer != nil {
+		if r.answer != nil && !r.at.list {
 			r.fields, r.problem = r.interpret()
 		}
 	}
-	snapshot := make(map[ref.Source]secret.Fields, len(b.targets))
-	byTarget := make(map[ref.Source]*target, len(b.targets))
 	for _, t := range b.targets {
-		byTarget[t.Source] = t
-		if t.answered() && t.problem() == nil {
+		if t.Below && t.read != nil && t.read.answer != nil {
+			b.assemble(t.read)
+		}
+	}
+	snapshot := make(map[ref.Source]secret.Fields, len(b.targets))
+	byTarget := b.byTarget()
+	for _, t := range b.targets {
+		if t.answered() && t.problem() == nil && t.read.others == nil {
 			snapshot[t.Source] = t.read.fields
 		}
 	}
@@ -56,6 +60,14 @@ func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 	return snapshot, nil
 }
 
+func (b *batch) byTarget() map[ref.Source]*target {
+	byTarget := make(map[ref.Source]*target, len(b.targets))
+	for _, t := range b.targets {
+		byTarget[t.Source] = t
+	}
+	return byTarget
+}
+
 // answered tells whether it is known what became of the target.
 func (t *target) answered() bool {
 	return t.wrong != "" || t.refusal != nil || t.read != nil && t.read.answer != nil
@@ -77,12 +89,20 @@ func (t *target) findings(r ref.Ref) []located {
 		add(p)
 		return found
 	}
-	add(t.read.keyProblem(r.Key))
-	for _, name := range r.Only {
-		// A pattern may match nothing; a name that does is a slip.
-		if _, there := t.read.fields[name]; !there && !strings.ContainsAny(name, `*?[\`) {
-			add(t.read.keyProblem(name))
+	for _, p := range t.read.others {
+		add(p)
+	}
+	if r.Below {
+		if t.read.others == nil { // else the name may be in what is not there
+			for _, name := range r.Misses(t.read.hasBelow) {
+				add(t.read.keyProblemBelow(name))
+			}
 		}
+		return found
+	}
+	add(t.read.keyProblem(r.Key))
+	for _, name := range r.Misses(func(name string) bool { _, there := t.read.fields[name]; return there }) {
+		add(t.read.keyProblem(name))
 	}
 	return found
 }
@@ -91,7 +111,7 @@ func (t *target) findings(r ref.Ref) []located {
 func (b *batch) missing(found []located) *MissingError {
 	b.findSiblings(found)
 	order := func(a, b located) int {
-		return cmp.Or(cmp.Compare(a.Reference, b.Reference), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(a.Reference, b.Reference), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Path, b.Path))
 	}
 	slices.SortStableFunc(found, order)
 	err := &MissingError{Identity: b.c.who(), Unasked: b.err}
@@ -115,7 +135,11 @@ func (t *target) problem() *Finding {
 	case t.wrong != "":
 		return &Finding{Kind: Impossible, Reason: t.wrong, Mount: t.mount.String()}
 	case t.refusal != nil:
-		return mountProblem(t.Path, t.refusal)
+		f := mountProblem(t.Path, t.refusal)
+		if t.Below && f.Policy != "" {
+			f.Policy = guessedFolderPolicy(t.Path)
+		}
+		return f
 	}
 	return t.read.problem
 }
@@ -237,11 +261,18 @@ func (b *batch) findSiblings(found []located) {
 		if f.Kind != NotFound {
 			continue
 		}
-		dir := location{namespace: f.target.namespace, path: f.target.mount.directory(f.Path)}
+		if f.List && f.target.mount.isRoot(f.Path) {
+			continue // nothing is beside it
+		}
+		dir := location{namespace: f.target.namespace, path: f.target.mount.directory(f.Path), list: true}
 		names, asked := siblings[dir]
 		if !asked {
 			names = b.c.list(b.ctx, dir)
 			siblings[dir] = names
+		}
+		if f.List {
+			f.suggestFolder(f.target.Path, names)
+			continue
 		}
 		if f.target.mount.inKV2(f.Path) && slices.Contains(names, path.Base(f.Path)) {
 			f.Kind = VersionMissing // the secret is listed, what was read of it is not there

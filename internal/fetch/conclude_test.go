@@ -42,7 +42,7 @@ func TestFindings(t *testing.T) {
 		{"no secret and no listing", "kv/ap_p#x", weak, nil, ClassNotFound,
 			`kv/ap_p#x: no secret at kv/data/ap_p (mount kv/, KV v2, HTTP 404)`},
 		{"a folder", "kv/dir", "", nil, ClassNotFound,
-			`kv/dir: no secret at kv/data/dir: it is a folder, name a secret below it (mount kv/, KV v2, HTTP 404)`},
+			`kv/dir: no secret at kv/data/dir: it is a folder, name a secret below it, or all of them with /* (mount kv/, KV v2, HTTP 404)`},
 		{"no such version", "kv/app?version=9", "", nil, ClassNotFound,
 			`kv/app (version 9): kv/data/app has no version 9 (mount kv/, KV v2, HTTP 404)`},
 		{"no such version and no listing", "kv/app?version=9", weak, nil, ClassNotFound,

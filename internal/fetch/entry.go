@@ -18,7 +18,7 @@ const (
 	replace             // read it anew, because what there is comes to its end
 )
 
-// entry is one secret that is kept alive: what was read last, and what is to be
+// entry is one secret, or a folder of secrets, that is kept alive: what was read last, and what is to be
 // done next. It is changed by the watcher's loop only, and its methods neither
 // wait nor ask for the time.
 type entry struct {
@@ -28,6 +28,7 @@ type entry struct {
 	refresh   time.Duration
 
 	fields  secret.Fields // nil: there is no such secret
+	names   []string      // of a folder; nil: it was never listed
 	version string        // of KV v2: number and time
 	life    life
 	serial  int       // of the token that the lease was made with
@@ -45,6 +46,12 @@ type entry struct {
 	early   int  // replacements before half of a life had passed, in a row
 	busy    bool // a request is under way
 	denied  bool // the policies do not open it, and the token is good
+
+	named   bool      // a reference names it, and not only what it lies below
+	places  []place   // in the trees of PATH/*
+	asked   time.Time // when the request began that has told the newest of it; zero: none has
+	gone    bool      // Vault said last that there is no such secret
+	dropped bool      // nobody wants it any more
 }
 
 // succession is what an answer came to.

@@ -52,6 +52,7 @@ type batch struct {
 
 	mu       sync.Mutex
 	reads    map[location]*read
+	below    int         // how many of them PATH/* has brought
 	err      error       // what ended the batch
 	hopeless *time.Timer // ends the patience with what is still asked for; nil: all may be well
 }
@@ -74,15 +75,26 @@ type target struct {
 	wrong     string  // why the source cannot be asked for
 }
 
-// read is one GET of a secret, or one write that answers with one.
+// typed is the target's path as the user wrote it. That of PATH/* is beside the
+// secrets in PATH.
+func (t *target) typed() string {
+	if t.Below {
+		return t.Path + "/*"
+	}
+	return t.Path
+}
+
+// read is one GET of a secret, one LIST of a folder, or one write that answers
+// with a secret.
 type read struct {
 	at     location
 	mount  *mount
 	answer *answer
 
 	fields  secret.Fields
-	problem *Finding // why there are no fields
-	insists bool     // of a reference that excuses nothing
+	problem *Finding   // why there are no fields
+	others  []*Finding // of a folder that a reference names: what else is wrong below it
+	insists bool       // of a reference that excuses nothing
 }
 
 func newBatch(ctx context.Context, c *Client, refs []ref.Ref) *batch {
@@ -151,7 +163,7 @@ func (b *batch) refused(group []*target, refusal *answer) {
 	first := group[0]
 	var rest []*target
 	for _, t := range group {
-		if path.Dir(t.Path) == path.Dir(first.Path) {
+		if path.Dir(t.typed()) == path.Dir(first.typed()) {
 			t.refusal = refusal
 			b.giveUpSoon()
 		} else {
@@ -169,7 +181,11 @@ func (b *batch) start(t *target, m *mount) {
 	if t.wrong = m.objection(t.Source); t.wrong != "" {
 		return
 	}
-	at := location{t.namespace, m.locate(t.Path), t.Version, t.Body}
+	t.read = b.open(m.location(t.namespace, t.Source), m, b.insists[t.Source])
+}
+
+// open is the read of a location, which begins if it has not yet.
+func (b *batch) open(at location, m *mount, insists bool) *read {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r, shared := b.reads[at]
@@ -178,14 +194,17 @@ func (b *batch) start(t *target, m *mount) {
 		b.reads[at] = r
 		b.wg.Go(func() { b.perform(r) })
 	}
-	t.read = r
-	r.insists = r.insists || b.insists[t.Source]
+	r.insists = r.insists || insists
+	return r
 }
 
 func (b *batch) perform(r *read) {
 	words := "reading " + r.at.path
-	if r.at.body != "" {
+	switch {
+	case r.at.body != "":
 		words = "writing to " + r.at.path
+	case r.at.list:
+		words = "listing " + r.at.path
 	}
 	var a *answer
 	err := b.c.retry(b.ctx, words, r.at.namespace, b.c.fetching(r.at, &a))
@@ -197,6 +216,9 @@ func (b *batch) perform(r *read) {
 		b.fail(words, b.c.tokenRejected(a))
 	}
 	r.answer = a
+	if r.at.list {
+		b.descend(r)
+	}
 	b.mu.Lock()
 	final := a.status >= http.StatusBadRequest && (a.status != http.StatusNotFound || r.insists)
 	b.mu.Unlock()
@@ -236,8 +258,9 @@ func (b *batch) fail(words string, err error) {
 // objection says why the mount has no such source, or nothing.
 func (m *mount) objection(s ref.Source) string {
 	switch {
+	case s.Below && m.kv == 0:
+		return fmt.Sprintf("only KV can list its secrets, and %s is %s: name each secret", m.prefix, m.engine)
 	case s.Below:
-		return "all below a path cannot be read yet"
 	case s.Path+"/" == m.prefix:
 		return fmt.Sprintf("%s is a mount, not a secret below it", s.Path)
 	case s.Version != 0 && !m.inKV2(m.locate(s.Path)):
@@ -253,7 +276,7 @@ func groupBy(targets []*target, part func(path string) string) [][]*target {
 	index := make(map[key]int)
 	var groups [][]*target
 	for _, t := range targets {
-		k := key{t.namespace, part(t.Path)}
+		k := key{t.namespace, part(t.typed())}
 		i, ok := index[k]
 		if !ok {
 			i = len(groups)

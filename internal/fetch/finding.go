@@ -93,6 +93,7 @@ type Finding struct {
 	Near      []string // keys, or paths as the user would write them, that may have been meant
 	Others    []string // all there is, where that is little and nothing is near
 	Policy    string   // that would open the path
+	List      bool     // the path is a folder's, for PATH/*
 
 	excused bool // the reference has optional or default
 }
@@ -116,6 +117,9 @@ func (f Finding) String() string {
 func (f Finding) what() string {
 	switch f.Kind {
 	case Denied:
+		if f.List {
+			return "permission denied listing " + f.Path
+		}
 		return "permission denied reading " + f.Path
 	case MountDenied:
 		return "permission denied: the policies open nothing below its mount, or there is no mount for it"
@@ -123,10 +127,14 @@ func (f Finding) what() string {
 		if f.Version != 0 {
 			return fmt.Sprintf("no secret at %s, or no version %d of it", f.Path, f.Version)
 		}
-		if f.Reason != "" {
-			return fmt.Sprintf("no secret at %s: %s", f.Path, f.Reason)
+		text := "no secret at " + f.Path
+		if f.List {
+			text = "no secret below " + f.Path
 		}
-		return "no secret at " + f.Path
+		if f.Reason != "" {
+			text += ": " + f.Reason
+		}
+		return text
 	case VersionMissing:
 		if f.Version == 0 {
 			return f.Path + " has no version to read"
@@ -140,6 +148,9 @@ func (f Finding) what() string {
 	case Destroyed:
 		return f.Path + " is destroyed"
 	case KeyMissing:
+		if f.List {
+			return fmt.Sprintf("no secret below %s has the key %s", f.Path, ref.Escape(f.Key))
+		}
 		return fmt.Sprintf("no key %s in %s", ref.Escape(f.Key), f.Path)
 	case KeyNull:
 		return fmt.Sprintf("key %s is null in %s", ref.Escape(f.Key), f.Path)
@@ -166,11 +177,14 @@ func (f Finding) advice() string {
 	case f.Kind == Deleted:
 		advice = append(advice, "vault kv undelete brings it back")
 	case len(f.Near) > 0:
-		advice = append(advice, "did you mean "+ref.Escape(strings.Join(f.Near, " or "))+"?")
+		advice = append(advice, "did you mean "+f.near()+"?")
 	case len(f.Others) > 0:
 		where := "beside it there is "
 		if f.Kind == KeyMissing {
 			where = "its keys are "
+		}
+		if f.Kind == KeyMissing && f.List {
+			where = "the keys there are "
 		}
 		advice = append(advice, where+ref.Escape(strings.Join(f.Others, ", ")))
 	}
@@ -178,6 +192,18 @@ func (f Finding) advice() string {
 		advice = append(advice, "optional and default excuse what is missing, and this may not be")
 	}
 	return strings.Join(advice, "; ")
+}
+
+// near are the names that may have been meant, as the user has to write them.
+func (f Finding) near() string {
+	near := make([]string, len(f.Near))
+	for i, name := range f.Near {
+		near[i] = ref.Escape(name)
+		if f.List && f.Kind == NotFound {
+			near[i] += "/*"
+		}
+	}
+	return strings.Join(near, " or ")
 }
 
 // maxOthers is how many names are worth a line.
@@ -200,12 +226,30 @@ func (f *Finding) suggestSibling(typed string, names []string) {
 		return // nothing is nearer than itself
 	}
 	if slices.Contains(names, name+"/") {
-		f.Reason = "it is a folder, name a secret below it"
+		f.Reason = "it is a folder, name a secret below it, or all of them with /*"
 		return
 	}
 	f.suggest(name, names)
 	for i, near := range f.Near {
 		f.Near[i] = dir + near
+	}
+}
+
+// suggestFolder does that for PATH/*.
+func (f *Finding) suggestFolder(typed string, names []string) {
+	dir, name := path.Split(typed)
+	if slices.Contains(names, name) && !slices.Contains(names, name+"/") {
+		f.Reason = "it is a secret, not a folder: leave out the /*"
+		return
+	}
+	var folders []string
+	for _, n := range names {
+		if folder, ok := strings.CutSuffix(n, "/"); ok && folder != name {
+			folders = append(folders, folder)
+		}
+	}
+	for _, near := range nearest.To(name, folders) {
+		f.Near = append(f.Near, dir+near)
 	}
 }
 

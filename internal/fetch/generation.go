@@ -26,6 +26,11 @@ func (w *Watcher) publish(now time.Time) {
 			u.Secrets[s] = e.fields
 		}
 	}
+	for s, t := range w.trees {
+		if len(t.shown) > 0 {
+			u.Secrets[s] = t.all()
+		}
+	}
 	if w.login {
 		fields, err := w.c.ownToken()
 		if err != nil {

@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"net/http"
-	"net/url"
 )
 
 // list names what is below a directory, those that have something below
@@ -11,7 +10,7 @@ import (
 // other trouble, it names nothing: it is for hints only.
 func (c *Client) list(ctx context.Context, dir location) []string {
 	var a *answer
-	f := c.attempt(ctx, dir.namespace, c.reading(dir.path, url.Values{"list": {"true"}}, &a))
+	f := c.attempt(ctx, dir.namespace, c.fetching(dir, &a))
 	if f != nil || a.status != http.StatusOK {
 		return nil
 	}

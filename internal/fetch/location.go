@@ -15,13 +15,17 @@ type location struct {
 	path      string // API path, without v1/
 	version   int    // of KV v2; 0 means the newest
 	body      string // JSON to write; empty: it is read
+	list      bool   // a folder: the names in it are asked for
 }
 
 func (l location) query() url.Values {
-	if l.version == 0 {
-		return nil
+	switch {
+	case l.list: // as the vault command does it: not every proxy lets the method LIST through
+		return url.Values{"list": {"true"}}
+	case l.version != 0:
+		return url.Values{"version": {strconv.Itoa(l.version)}}
 	}
-	return url.Values{"version": {strconv.Itoa(l.version)}}
+	return nil
 }
 
 // inKV2 tells whether the location is a secret of KV v2, whose answers have

@@ -12,8 +12,17 @@ func (w *Watcher) settle(r result, now time.Time) {
 		w.settleToken(*r.token, now)
 		return
 	}
+	if r.entry.dropped {
+		return
+	}
+	first := r.entry.asked.IsZero()
+	r.entry.busy, r.entry.asked = false, r.began
+	w.settleEntry(r, now)
+	w.review(r.entry, first, now)
+}
+
+func (w *Watcher) settleEntry(r result, now time.Time) {
 	e := r.entry
-	e.busy = false
 	switch {
 	case r.failed != nil:
 		e.failed(now, patient(r.failed.retryAfter), w.random())
@@ -64,26 +73,56 @@ func (w *Watcher) settleDenied(r result, now time.Time) {
 		e.unrenewable(now, e.ends, w.random())
 		return
 	}
-	finding := Finding{Reference: e.reference, Kind: Denied, Path: e.at.path, Mount: e.mount.String(), Status: r.answer.status, Policy: readPolicy(e.at.path)}
-	w.notices.Say(e.reference, now, "a secret cannot be read, the command keeps the last one", "reason", finding.String())
+	rd := read{at: e.at, mount: e.mount, answer: r.answer}
+	_, finding := rd.examine()
+	w.complain(e, finding, now)
+}
+
+// complain says why an entry could not be read.
+func (w *Watcher) complain(e *entry, problem *Finding, now time.Time) {
+	problem.Reference = e.reference
+	text := "a secret cannot be read, the command keeps the last one"
+	switch {
+	case e.at.list:
+		text = "a folder cannot be listed, the command keeps what it has from there"
+	case e.fields == nil:
+		text = "a secret cannot be read, the command goes on without it"
+	}
+	w.notices.Say(e.reference, now, text, "reason", problem.String())
+}
+
+// unreadable notes an answer that gives no secret and no names.
+func (w *Watcher) unreadable(e *entry, problem *Finding, now time.Time) {
+	w.counts.errors[problem.Kind.class()]++
+	e.failed(now, 0, w.random())
+	w.complain(e, problem, now)
 }
 
 // settleRead takes a secret that was read, or notes why there is none.
 func (w *Watcher) settleRead(r result, now time.Time) {
 	e := r.entry
 	rd := read{at: e.at, mount: e.mount, answer: r.answer}
+	if e.at.list {
+		w.settleList(&rd, e, now)
+		return
+	}
 	fields, problem := rd.interpret()
 	if problem != nil {
-		problem.Reference = e.reference
-		absent := e.fields == nil && problem.Kind.absent()
-		if absent { // as it was, and nobody insists on it
+		absent := problem.Kind.absent()
+		if absent && !e.gone {
+			e.gone = true
+			e.unsettle()
+		}
+		if absent && (e.fields == nil || !e.named) { // nobody insists on it, or the tree sees to it
 			e.plan(now, w.random())
 			return
 		}
-		w.counts.errors[problem.Kind.class()]++
-		e.failed(now, 0, w.random())
-		w.notices.Say(e.reference, now, "a secret cannot be read, the command keeps the last one", "reason", problem.String())
+		w.unreadable(e, problem, now)
 		return
+	}
+	if !e.alive() {
+		e.gone = false
+		e.unsettle()
 	}
 	w.notices.Over(e.reference, now, "a secret can be read again", "secret", e.reference)
 	w.notices.Over("lease "+e.reference, now, "")
@@ -91,7 +130,7 @@ func (w *Watcher) settleRead(r result, now time.Time) {
 	s := e.take(r.answer, fields, r.serial, now, w.random())
 	s.former.ends = ended
 	w.urgeOld(e, now)
-	if !s.changed {
+	if !s.changed || !e.shown() {
 		return
 	}
 	if !e.unusable {

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"maps"
+	"strings"
 	"time"
 
 	"vaultexec/internal/ref"
@@ -50,8 +51,9 @@ func (w *Watcher) report(now time.Time) {
 			s.Past++
 		case e.unusable:
 			s.Unusable++
-		case e.tries > 0:
+		case e.tries > 0, e.gone && e.displayed():
 			s.Stale++
+		case e.at.list: // no secret
 		default:
 			s.Fresh++
 		}
@@ -73,8 +75,21 @@ func (w *Watcher) mark(sources []ref.Source) {
 		e.unusable = false
 	}
 	for _, s := range sources {
-		if e := w.sources[s]; e != nil {
+		if e := w.entryOf(s); e != nil {
 			e.unusable = true
 		}
 	}
+}
+
+// entryOf is that of a source, or of a secret below one.
+func (w *Watcher) entryOf(s ref.Source) *entry {
+	if e := w.sources[s]; e != nil {
+		return e
+	}
+	for below, t := range w.trees {
+		if name, ok := strings.CutPrefix(s.Path, below.Path+"/"); ok && s == below.Member(name) {
+			return t.nodes[name]
+		}
+	}
+	return nil
 }

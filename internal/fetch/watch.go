@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +23,7 @@ type Watcher struct {
 	c       *Client
 	entries []*entry
 	sources map[ref.Source]*entry
+	trees   map[ref.Source]*tree // of PATH/*
 	token   tokenLife
 	login   bool // the token itself is among the secrets
 	notices *notice.Notices
@@ -60,6 +60,7 @@ func (c *Client) Watch(ctx context.Context, refs []ref.Ref, refresh time.Duratio
 		c:          c,
 		login:      b.login,
 		sources:    make(map[ref.Source]*entry),
+		trees:      make(map[ref.Source]*tree),
 		notices:    notice.To(c.log),
 		formerEnds: make(map[int]time.Time),
 		limiter:    rate.NewLimiter(requestsPerSecond, requestBurst),
@@ -82,40 +83,6 @@ func (c *Client) Watch(ctx context.Context, refs []ref.Ref, refresh time.Duratio
 	w.adopt(b, refs, refresh, now)
 	w.report(now)
 	return w, secrets, nil
-}
-
-// adopt makes entries of what a batch has read.
-func (w *Watcher) adopt(b *batch, refs []ref.Ref, refresh time.Duration, now time.Time) {
-	users := make(map[*read][]ref.Ref)
-	byTarget := make(map[ref.Source]*read)
-	for _, t := range b.targets {
-		if t.read != nil {
-			byTarget[t.Source] = t.read
-		}
-	}
-	for _, r := range refs {
-		if rd := byTarget[r.Source]; rd != nil {
-			users[rd] = append(users[rd], r)
-		}
-	}
-	entryOf := make(map[*read]*entry)
-	for _, rd := range b.reads {
-		e := &entry{
-			at: rd.at, mount: rd.mount, reference: users[rd][0].Source.String(),
-			refresh: refreshOf(users[rd], refresh),
-		}
-		if rd.fields != nil {
-			e.take(rd.answer, rd.fields, w.token.serial, now, w.random())
-		} else {
-			e.plan(now, w.random())
-		}
-		entryOf[rd] = e
-		w.entries = append(w.entries, e)
-	}
-	for s, rd := range byTarget {
-		w.sources[s] = entryOf[rd]
-	}
-	slices.SortFunc(w.entries, func(a, b *entry) int { return a.due.Compare(b.due) })
 }
 
 // Updates has the newest set that differs from the one before. One that nobody

@@ -79,7 +79,7 @@ func (s *Settings) loginFlags() Group {
 
 func (s *Settings) sourceFlags() Group {
 	g := group("Sources")
-	g.add(&s.Secret, "secret", "REF", "one variable for each key of a secret; may be repeated")
+	g.add(&s.Secret, "secret", "REF", "one variable for each key of a secret, or of all secrets below PATH/*; may be repeated")
 	g.add(&s.Env, "env", "NAME=REF", "one variable from one key; may be repeated")
 	g.add(&s.Config, "config", "FILE", "configuration of Vault Agent or envconsul, HCL or JSON, or a directory of it; may be repeated")
 	return g

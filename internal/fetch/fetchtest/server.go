@@ -52,6 +52,7 @@ type Server struct {
 	dynamic map[string]Life      // path -> the life of what it gives out
 	leases  map[string]*lease    // ID -> lease
 	issued  int
+	puts    int // writes so far; each has a time of its own
 }
 
 type mount struct {
@@ -138,7 +139,8 @@ func (s *Server) PutIn(namespace, path, object string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, name := s.find(namespace, path)
-	v := &version{json: object, created: "2026-11-22T13:39:01.402753983Z"}
+	s.puts++
+	v := &version{json: object, created: fmt.Sprintf("2026-11-22T13:39:01.%09dZ", s.puts)}
 	if m.version == 2 {
 		m.secrets[name] = append(m.secrets[name], v)
 		return
@@ -151,6 +153,21 @@ func (s *Server) Delete(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.newest(path).deleted = "2026-11-22T13:39:01.426008403Z"
+}
+
+// Undelete takes that back.
+func (s *Server) Undelete(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest(path).deleted = ""
+}
+
+// Remove removes a secret with all its versions, as if it had never been there.
+func (s *Server) Remove(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, name := s.find("", path)
+	delete(m.secrets, name)
 }
 
 // Destroy destroys the newest version of a KV v2 secret.
