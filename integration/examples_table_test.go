@@ -101,6 +101,10 @@ var examples = []example{
 	{file: "docs/references.md", first: `TLS_CERT='>>vault:pki/issue/web#certificate#{"common_name": "web.example"}'`, kind: asEnv, pod: true,
 		parts: map[string]string{"TLS_CERT": "-----BEGIN CERTIFICATE-----", "TLS_KEY": " PRIVATE KEY-----"}},
 
+	{file: "docs/templates.md", first: "vaultexec --template SRC:DEST[?PARAM=VALUE&...] -- COMMAND", kind: asGrammar},
+	{file: "docs/templates.md", first: "vaultexec --role app \\", kind: inShell, pod: true,
+		env: map[string]string{"DB_URL": "postgres://db-readonly-username:db-secret-password@db/app"}},
+
 	{file: "docs/coming-from-vault-env.md", first: "env:", kind: asVaultEnv, env: map[string]string{"DB_USERNAME": "db-readonly-username",
 		"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db/app"}},
 

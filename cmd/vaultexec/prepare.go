@@ -146,12 +146,16 @@ func (p *preparation) rewrite(plan env.Plan) error {
 // fetch reads what the plan needs. Where it needs nothing, Vault is neither
 // contacted nor configured.
 func (p *preparation) fetch(ctx context.Context) error {
-	refs := p.planner.Refs()
+	refs := append(p.planner.Refs(), p.planner.Wanted(nil)...)
 	if len(refs) == 0 {
 		forgetCredentials(p.log)
 		return nil // nothing takes time: whoever starts the command waits for caughtc
 	}
-	client, err := fetch.New(fetchConfig(p.settings, p.log))
+	cfg := fetchConfig(p.settings, p.log)
+	if p.planner.Templates() {
+		cfg.Wants = p.planner.Wanted
+	}
+	client, err := fetch.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -69,6 +69,7 @@ func (s *stage) prepare(e extent) (*preparation, supervise.Outcome) {
 	from := sources(s.settings, s.environ)
 	if e == variablesOnly {
 		from.Files = nil
+		from.Templates = s.settings.EnvTemplate.Items
 	}
 	planner, err := env.NewPlanner(from)
 	if err != nil {
@@ -118,8 +119,8 @@ func (s *stage) render() supervise.Outcome {
 	if err := s.refuse("file-env", "fd-env"); err != nil {
 		return supervise.Outcome{Err: err}
 	}
-	if len(s.settings.File.Items)+len(s.settings.Files().Tokens) == 0 {
-		return supervise.Outcome{Err: &usageError{"vaultexec render has no file to write: name one with --file DEST=REF"}}
+	if len(s.settings.File.Items)+len(s.settings.Template.Items)+len(s.settings.Files().Tokens) == 0 {
+		return supervise.Outcome{Err: &usageError{"vaultexec render has no file to write: name one with --file DEST=REF or --template SRC:DEST"}}
 	}
 	prep, outcome := s.prepare(everything)
 	if outcome.Err != nil || outcome.Code != 0 {

@@ -109,7 +109,7 @@ func TestP12Verbs(t *testing.T) {
 		"env -- true":                 "vaultexec: usage: vaultexec env takes nothing more, and there is \"true\"\n",
 		"env --format xml":            "vaultexec: usage: --format: \"xml\" is none of shell, fish, powershell, dotenv, docker, json, yaml, systemd, github\n",
 		"env --file /x=kv/a#b":        "vaultexec: usage: vaultexec env prints variables, and --file is a file: vaultexec render writes files\n",
-		"render":                      "vaultexec: usage: vaultexec render has no file to write: name one with --file DEST=REF\n",
+		"render":                      "vaultexec: usage: vaultexec render has no file to write: name one with --file DEST=REF or --template SRC:DEST\n",
 		"render --rol x":              "vaultexec: config: --rol: there is no such flag, did you mean --role?\n",
 		"check --secret kv":           "vaultexec: usage: --secret: \"kv\": the path has no slash: write MOUNT/PATH, as for vault kv get\n",
 		"install":                     "vaultexec: usage: vaultexec install takes the one directory to copy itself into: vaultexec install DIR\n",

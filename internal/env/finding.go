@@ -14,6 +14,7 @@ const (
 	ClassMissing          = "missing"           // a secret or a key that is not there
 	ClassConflict         = "conflict"          // two sources want one name
 	ClassNotRepresentable = "not_representable" // a name or value that its target cannot hold
+	ClassTemplate         = "template"          // a template that cannot be rendered
 	ClassWriteFailed      = "write_failed"      // the file system refused
 )
 

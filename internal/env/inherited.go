@@ -39,6 +39,9 @@ func readInherited(s *Sources, rep *report) inherited {
 	in := inherited{literals: map[string]string{}}
 	seen := map[string]bool{}
 	certain := certainNames(s)
+	for _, name := range templateNames(s.Templates) {
+		certain[name] = true
+	}
 	for _, entry := range s.Inherited {
 		name, value, ok := strings.Cut(entry, "=")
 		if !ok || name == "" || seen[name] {

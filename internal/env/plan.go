@@ -44,8 +44,10 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 	var rep report
 	l := lookup{secrets, &rep}
 	var plan Plan
+	variables, files := p.rendered(secrets, &rep)
+	maps.Copy(variables, p.explicit(l, &plan))
 	offered := offers{
-		explicit:   p.explicit(l, &plan),
+		explicit:   variables,
 		references: p.references(l),
 		whole:      append(p.whole(l), p.renamed(l)...),
 		literals:   p.inherited.literals,
@@ -65,6 +67,7 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 		}
 	}
 	p.planTrees(l, &plan)
+	plan.Files = append(plan.Files, files...)
 	if err := rep.err(); err != nil {
 		return Plan{}, err
 	}

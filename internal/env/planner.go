@@ -19,6 +19,7 @@ type Planner struct {
 	files     []file
 	pointed   []pointed
 	trees     []tree
+	templates []rendering
 }
 
 // NewPlanner checks the sources, all of them, and returns everything that is
@@ -37,13 +38,15 @@ func NewPlanner(s Sources) (*Planner, error) {
 	p.pointed = readPointed(&s, &rep)
 	p.files = readFiles(&s, &rep)
 	p.trees = readTrees(&s, &rep)
+	p.templates = readTemplates(&s, p.files, &rep)
 	if err := rep.err(); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// Refs is what must be fetched, sources given twice included.
+// Refs is what must be fetched, sources given twice included. Templates want
+// more: see Wanted.
 func (p *Planner) Refs() []ref.Ref {
 	var refs []ref.Ref
 	for _, v := range p.sources.Variables {

@@ -50,7 +50,8 @@ type Sources struct {
 	Renamed   []Renamed // after those
 	Variables []Variable
 	Files     []File
-	Custom    []string // NAME=value of the configuration: stronger than all others
+	Custom    []string   // NAME=value of the configuration: stronger than all others
+	Templates []Template // files and variables that templates make
 
 	FileVariables       []Variable // --file-env; each key and format that a file can have
 	DescriptorVariables []Variable // --fd-env, likewise

@@ -43,16 +43,41 @@ func (b *batch) usages(refs []ref.Ref) map[*read]*usage {
 
 // adopt makes entries of what a batch has read, and trees of what of it lies
 // below a path.
-func (w *Watcher) adopt(b *batch, refs []ref.Ref, refresh time.Duration, now time.Time) {
-	users := b.usages(refs)
+func (w *Watcher) adopt(b *batch, now time.Time) {
+	users := b.usages(b.refs)
 	entryOf := make(map[*read]*entry)
+	had := make(map[location]*entry, len(w.entries))
+	for _, e := range w.entries {
+		had[e.at] = e
+	}
 	for _, rd := range b.reads {
 		u := users[rd]
-		e := &entry{at: rd.at, mount: rd.mount, reference: u.source.String(), refresh: refreshOf(u.refs, refresh), named: u.named, asked: now}
+		if rd.known != nil {
+			e := rd.known
+			if e.named = e.named || u != nil; e.named && e.dropped {
+				e.dropped = false
+				w.entries = append(w.entries, e)
+			}
+			entryOf[rd] = e
+			continue
+		}
+		if e := had[rd.at]; e != nil { // it was not there until now
+			if rd.fields != nil {
+				e.gone = false
+				e.take(rd.answer, rd.fields, w.token.serial, now, w.random())
+			}
+			e.named = true
+			entryOf[rd] = e
+			continue
+		}
+		e := &entry{at: rd.at, mount: rd.mount, reference: u.source.String(), refresh: refreshOf(u.refs, w.refresh), named: u.named, asked: now}
 		switch {
 		case rd.at.list:
 			names, _ := rd.names() // the batch has looked at what is wrong with them
 			e.list(names)
+			if rd.at.names {
+				e.fields = rd.fields
+			}
 			e.plan(now, w.random())
 		case rd.fields != nil:
 			e.take(rd.answer, rd.fields, w.token.serial, now, w.random())

@@ -9,9 +9,12 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"vaultexec/internal/secret"
 )
 
 // answer is what Vault says to a GET that it understood: 2xx, or one of the
@@ -26,6 +29,8 @@ type answer struct {
 	wrapped  bool           // response wrapping: only a token for the answer
 	auth     bool           // the answer is a login
 	mimeType string         // where the body is no JSON
+	request  string         // ID of the request
+	warnings []string
 }
 
 // body is the frame of every JSON answer of Vault's API.
@@ -126,6 +131,7 @@ func decode(resp *api.Response) (*answer, error) {
 		return nil, errNotVault
 	}
 	a.said = append(b.Errors, b.Warnings...)
+	a.request, a.warnings = b.RequestID, b.Warnings
 	a.wrapped, a.auth = present(b.WrapInfo), present(b.Auth)
 	a.lease, a.renewing, a.ttl = b.LeaseID, b.Renewable, time.Duration(b.LeaseDuration)*time.Second
 	if a.auth {
@@ -142,6 +148,22 @@ func decode(resp *api.Response) (*answer, error) {
 		a.data = decodeObject(b.Data)
 	}
 	return a, nil
+}
+
+// whole is the answer as the API has it, for ref.WholeAnswer.
+func (a *answer) whole() secret.Fields {
+	warnings := make([]any, len(a.warnings))
+	for i, w := range a.warnings {
+		warnings[i] = w
+	}
+	return secret.Fields{
+		"request_id":     secret.Of(a.request),
+		"lease_id":       secret.Of(a.lease),
+		"lease_duration": secret.Of(json.Number(strconv.Itoa(int(a.ttl / time.Second)))),
+		"renewable":      secret.Of(a.renewing),
+		"data":           secret.Of(a.data),
+		"warnings":       secret.Of(warnings),
+	}
 }
 
 // rawType names the content type of an endpoint that answers with something

@@ -37,6 +37,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
+	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
 )
 
@@ -66,6 +67,11 @@ type Config struct {
 	// sentence that says why that cannot be done.
 	Prompt func(ctx context.Context, question string) (secret.Value, error)
 
+	// Wants tells what the secrets that are there make wanted, as a template does
+	// that goes through a list of names; nil: nothing. It is asked until it wants
+	// nothing new, from goroutines of this package, one at a time.
+	Wants func(map[ref.Source]secret.Fields) []ref.Ref
+
 	RequestTimeout time.Duration // of each try; default VAULT_CLIENT_TIMEOUT, else 10s
 	Concurrency    int           // requests at a time; default 16
 	Log            *slog.Logger  // default: none
@@ -94,6 +100,7 @@ type Client struct {
 	agent    bool      // VAULT_AGENT_ADDR is set: an agent that may add its own token
 	wrapped  *wrapping // of a token that is found; nil: it is not wrapped
 
+	wants          func(map[ref.Source]secret.Fields) []ref.Ref // nil: nothing
 	requestTimeout time.Duration
 	slots          chan struct{} // one per request that may be under way
 	log            *slog.Logger
@@ -162,6 +169,7 @@ func New(cfg Config) (*Client, error) {
 		mount:          cfg.authMount(),
 		envToken:       cfg.Defaults.token(client.Token()),
 		agent:          vault.AgentAddress != "",
+		wants:          cfg.Wants,
 		requestTimeout: timeout,
 		slots:          make(chan struct{}, concurrency),
 		mostBelow:      cmp.Or(cfg.testOnlyMostBelow, maxBelow),

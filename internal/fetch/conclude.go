@@ -22,8 +22,13 @@ func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 		return nil, b.err // canceled, or Vault itself is out of reach
 	}
 	for _, r := range b.reads {
-		if r.answer != nil && !r.at.list {
+		switch {
+		case r.answer == nil:
+		case r.at.names:
+			r.fields, r.problem = r.namesAsFields()
+		case !r.at.list:
 			r.fields, r.problem = r.interpret()
+			r.whole = r.answer.whole()
 		}
 	}
 	for _, t := range b.targets {
@@ -35,7 +40,7 @@ func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 	byTarget := b.byTarget()
 	for _, t := range b.targets {
 		if t.answered() && t.problem() == nil && t.read.others == nil {
-			snapshot[t.Source] = t.read.fields
+			snapshot[t.Source] = t.read.view(t.View)
 		}
 	}
 	if b.login {
@@ -70,7 +75,15 @@ func (b *batch) byTarget() map[ref.Source]*target {
 
 // answered tells whether it is known what became of the target.
 func (t *target) answered() bool {
-	return t.wrong != "" || t.refusal != nil || t.read != nil && t.read.answer != nil
+	return t.wrong != "" || t.refusal != nil || t.read != nil && (t.read.answer != nil || t.read.known != nil)
+}
+
+// view is what a source wants of the read.
+func (r *read) view(v ref.View) secret.Fields {
+	if v == ref.WholeAnswer {
+		return r.whole
+	}
+	return r.fields
 }
 
 // findings are what is wrong with one reference to the target.

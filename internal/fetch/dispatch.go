@@ -22,7 +22,8 @@ type result struct {
 	began  time.Time //
 	answer *answer
 	failed *failure
-	token  *tokenAnswer // in place of the others
+	token  *tokenAnswer  // in place of the others
+	growth *growthAnswer // likewise
 }
 
 // dispatch starts the requests that are due and returns how long until the next.
@@ -39,6 +40,13 @@ func (w *Watcher) dispatch(ctx context.Context, now time.Time) time.Duration {
 	next = min(next, wait)
 	if w.token.dead {
 		return next // the others wait for a token
+	}
+	if w.growth.wanted && !w.growth.busy {
+		if now.Before(w.growth.due) {
+			soon(w.growth.due)
+		} else {
+			w.grow(ctx, now)
+		}
 	}
 	// What ends before what may have changed, or a ceiling that is reached again
 	// and again would starve the same ones.

@@ -28,6 +28,7 @@ type entry struct {
 	refresh   time.Duration
 
 	fields  secret.Fields // nil: there is no such secret
+	whole   secret.Fields // the answer that they are of
 	names   []string      // of a folder; nil: it was never listed
 	version string        // of KV v2: number and time
 	life    life
@@ -82,7 +83,7 @@ func (e *entry) take(a *answer, fields secret.Fields, serial int, now time.Time,
 	}
 	if s.changed {
 		s.former = held{namespace: e.at.namespace, lease: e.life.lease, ends: e.ends}
-		e.fields = fields // else the old ones stay, and with them the ttl that they were read with
+		e.fields, e.whole = fields, a.whole() // else the old ones stay, and with them the ttl that they were read with
 	}
 	lived := now.Sub(e.read)
 	if e.duty == replace && e.life.ttl > 0 && lived < e.life.ttl/2 {

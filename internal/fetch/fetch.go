@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,17 +28,45 @@ import (
 // could not be asked, or context.Canceled. One that is missing for good ends the
 // patience with the others.
 func (c *Client) Fetch(ctx context.Context, refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
-	return newBatch(ctx, c, refs).fetch(refs)
+	b := newBatch(ctx, c)
+	defer b.cancel(nil)
+	snapshot := make(map[ref.Source]secret.Fields)
+	if err := b.gather(refs, snapshot); err != nil {
+		return nil, err
+	}
+	return snapshot, nil
 }
 
-// fetch does the work of Fetch.
-func (b *batch) fetch(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
-	defer b.cancel(nil)
-	for _, group := range groupBy(b.targets, firstSegments(1)) {
-		b.wg.Go(func() { b.resolve(group) })
+// maxRounds is how often what is read may make more wanted: names in a secret
+// that lead to secrets with names are two.
+const maxRounds = 10
+
+// gather reads into the snapshot what the references name, and what that makes
+// wanted.
+func (b *batch) gather(refs []ref.Ref, snapshot map[ref.Source]secret.Fields) error {
+	for range maxRounds {
+		for _, group := range groupBy(b.add(refs), firstSegments(1)) {
+			b.wg.Go(func() { b.resolve(group) })
+		}
+		b.wg.Wait()
+		fetched, err := b.conclude(b.refs)
+		if err != nil {
+			return err
+		}
+		maps.Copy(snapshot, fetched)
+		if refs = b.c.wanted(snapshot); len(refs) == 0 {
+			return nil
+		}
 	}
-	b.wg.Wait()
-	return b.conclude(refs)
+	return configError(fmt.Sprintf("a template asks for more secrets after each of %d rounds, %s for one: it has to come to an end", maxRounds, refs[0]))
+}
+
+// wanted is what the secrets make wanted beside themselves.
+func (c *Client) wanted(secrets map[ref.Source]secret.Fields) []ref.Ref {
+	if c.wants == nil {
+		return nil
+	}
+	return slices.DeleteFunc(c.wants(secrets), func(r ref.Ref) bool { _, there := secrets[r.Source]; return there })
 }
 
 // batch is one Fetch. Its targets and reads are written by the goroutine that
@@ -46,6 +76,7 @@ type batch struct {
 	ctx     context.Context // ends with the first error that is not a finding
 	cancel  context.CancelCauseFunc
 	wg      sync.WaitGroup
+	refs    []ref.Ref // all that were asked for
 	targets []*target
 	insists map[ref.Source]bool // some reference excuses nothing
 	login   bool                // the token itself is asked for
@@ -91,16 +122,28 @@ type read struct {
 	mount  *mount
 	answer *answer
 
+	known   *entry // of a watcher, which has it; nil: it is read
 	fields  secret.Fields
-	problem *Finding   // why there are no fields
-	others  []*Finding // of a folder that a reference names: what else is wrong below it
-	insists bool       // of a reference that excuses nothing
+	whole   secret.Fields // the answer itself, for ref.WholeAnswer
+	problem *Finding      // why there are no fields
+	others  []*Finding    // of a folder that a reference names: what else is wrong below it
+	insists bool          // of a reference that excuses nothing
 }
 
-func newBatch(ctx context.Context, c *Client, refs []ref.Ref) *batch {
+func newBatch(ctx context.Context, c *Client) *batch {
 	b := &batch{c: c, reads: make(map[location]*read), insists: make(map[ref.Source]bool)}
 	b.ctx, b.cancel = context.WithCancelCause(ctx)
+	return b
+}
+
+// add makes targets of the references, and returns those that are new.
+func (b *batch) add(refs []ref.Ref) []*target {
 	seen := make(map[ref.Source]bool)
+	for _, t := range b.targets {
+		seen[t.Source] = true
+	}
+	old := len(b.targets)
+	b.refs = append(b.refs, refs...)
 	for _, r := range refs {
 		b.insists[r.Source] = b.insists[r.Source] || !r.Optional && r.Default == nil
 		if seen[r.Source] {
@@ -111,13 +154,13 @@ func newBatch(ctx context.Context, c *Client, refs []ref.Ref) *batch {
 			b.login = true
 			continue
 		}
-		namespace := c.namespace
+		namespace := b.c.namespace
 		if r.Namespace != "" {
 			namespace = r.Namespace
 		}
 		b.targets = append(b.targets, &target{Source: r.Source, namespace: namespace})
 	}
-	return b
+	return b.targets[old:]
 }
 
 // resolve finds the mount of each target of a group and starts its read. It
@@ -216,7 +259,7 @@ func (b *batch) perform(r *read) {
 		b.fail(words, b.c.tokenRejected(a))
 	}
 	r.answer = a
-	if r.at.list {
+	if r.at.list && !r.at.names {
 		b.descend(r)
 	}
 	b.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
 )
 
 // maxBelow is how many secrets and folders paths may have below them.
@@ -18,6 +19,9 @@ const maxBelow = 10_000
 // location is where the API has what a source names. Of PATH/* that is the
 // folder, to be listed.
 func (m *mount) location(namespace string, s ref.Source) location {
+	if s.View == ref.Names {
+		return location{namespace: namespace, path: m.folder(s.Path), list: true, names: true}
+	}
 	if s.Below {
 		return location{namespace: namespace, path: m.folder(s.Path), list: true}
 	}
@@ -79,6 +83,23 @@ func guessedFolderPolicy(typed string) string {
 	folder := v2.folder(typed)
 	return fmt.Sprintf("%s or, if %s is a KV v2 mount, %s and %s",
 		v1.listPolicy(typed), v2.prefix, v2.listPolicy(folder), readPolicy(v2.dataOf(folder)+"/*"))
+}
+
+// namesAsFields are the names in a folder as ref.Names has them.
+func (r *read) namesAsFields() (secret.Fields, *Finding) {
+	names, problem := r.names()
+	if problem != nil {
+		return nil, problem
+	}
+	return keysOf(names), nil
+}
+
+func keysOf(names []string) secret.Fields {
+	keys := make([]any, len(names))
+	for i, n := range names {
+		keys[i] = n
+	}
+	return secret.Fields{"keys": secret.Of(keys)}
 }
 
 // names are what the answer to a LIST has in it, those of folders with a slash

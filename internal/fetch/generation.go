@@ -16,14 +16,32 @@ type Update struct {
 	Expires    time.Time                    // when something that an older generation has ends; zero: never
 }
 
-// publish hands on the newest set.
+// publish hands on the newest set, once it has what it makes wanted.
 func (w *Watcher) publish(now time.Time) {
+	if w.c.wants != nil {
+		w.growth.begin(now)
+		return
+	}
+	w.send(w.newest(now))
+}
+
+// send hands a set on. One that nobody has taken is replaced.
+func (w *Watcher) send(u Update) {
+	select {
+	case <-w.updatec:
+	default:
+	}
+	w.updatec <- u // nobody else sends
+}
+
+// newest is what there is.
+func (w *Watcher) newest(now time.Time) Update {
 	// What is over needs neither haste nor anybody to give it back.
 	w.former = slices.DeleteFunc(w.former, func(h held) bool { return !h.ends.IsZero() && h.ends.Before(now) })
 	u := Update{Generation: w.generation, Secrets: make(map[ref.Source]secret.Fields, len(w.sources))}
 	for s, e := range w.sources {
-		if e.fields != nil {
-			u.Secrets[s] = e.fields
+		if fields := e.view(s.View); fields != nil {
+			u.Secrets[s] = fields
 		}
 	}
 	for s, t := range w.trees {
@@ -41,11 +59,7 @@ func (w *Watcher) publish(now time.Time) {
 	for _, h := range w.former {
 		u.Expires = first(u.Expires, h.ends)
 	}
-	select {
-	case <-w.updatec:
-	default:
-	}
-	w.updatec <- u // nobody else sends
+	return u
 }
 
 // endOf is when a secret ends: a lease ends with its token.

@@ -15,6 +15,7 @@ type location struct {
 	path      string // API path, without v1/
 	version   int    // of KV v2; 0 means the newest
 	body      string // JSON to write; empty: it is read
+	names     bool   // of a list: its names alone are wanted, not what they name
 	list      bool   // a folder: the names in it are asked for
 }
 

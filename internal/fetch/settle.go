@@ -12,6 +12,10 @@ func (w *Watcher) settle(r result, now time.Time) {
 		w.settleToken(*r.token, now)
 		return
 	}
+	if r.growth != nil {
+		w.settleGrowth(*r.growth, now)
+		return
+	}
 	if r.entry.dropped {
 		return
 	}
@@ -154,9 +158,10 @@ func (w *Watcher) urgeOld(e *entry, now time.Time) {
 
 // What notices are about, beside references.
 const (
-	noticeVault = "vault"
-	noticeToken = "token"
-	noticeLogin = "login"
+	noticeVault  = "vault"
+	noticeGrowth = "growth"
+	noticeToken  = "token"
+	noticeLogin  = "login"
 )
 
 // vaultPatience is how long Vault may be away without a word about it.

@@ -88,7 +88,8 @@ func (w *Watcher) settleList(rd *read, e *entry, now time.Time) {
 		return
 	}
 	w.notices.Over(e.reference, now, "a folder can be listed again", "folder", e.reference)
-	if !slices.Equal(names, e.names) || e.names == nil {
+	changed := !slices.Equal(names, e.names) || e.names == nil
+	if changed {
 		e.list(names)
 		e.unsettle()
 		for _, p := range e.places {
@@ -97,6 +98,11 @@ func (w *Watcher) settleList(rd *read, e *entry, now time.Time) {
 	}
 	e.denied = false
 	e.plan(now, w.random())
+	if changed && e.at.names {
+		e.fields = keysOf(names)
+		w.generation++
+		w.publish(now)
+	}
 }
 
 // list makes the names those of the folder.

@@ -25,7 +25,9 @@ type Watcher struct {
 	sources map[ref.Source]*entry
 	trees   map[ref.Source]*tree // of PATH/*
 	token   tokenLife
-	login   bool // the token itself is among the secrets
+	login   bool          // the token itself is among the secrets
+	refresh time.Duration // of what says nothing of it
+	growth  growth
 	notices *notice.Notices
 	limiter *rate.Limiter
 	pause   time.Time // until then Vault wants to be left alone
@@ -51,14 +53,16 @@ type Watcher struct {
 // a secret is read that neither says itself how long it lives nor has a
 // reference that does; 0: not at all.
 func (c *Client) Watch(ctx context.Context, refs []ref.Ref, refresh time.Duration) (*Watcher, map[ref.Source]secret.Fields, error) {
-	b := newBatch(ctx, c, refs)
-	secrets, err := b.fetch(refs)
-	if err != nil {
+	b := newBatch(ctx, c)
+	defer b.cancel(nil)
+	secrets := make(map[ref.Source]secret.Fields)
+	if err := b.gather(refs, secrets); err != nil {
 		return nil, nil, err
 	}
 	w := &Watcher{
 		c:          c,
 		login:      b.login,
+		refresh:    refresh,
 		sources:    make(map[ref.Source]*entry),
 		trees:      make(map[ref.Source]*tree),
 		notices:    notice.To(c.log),
@@ -80,7 +84,7 @@ func (c *Client) Watch(ctx context.Context, refs []ref.Ref, refresh time.Duratio
 	if c.method.changed != nil {
 		w.token.peek.due = now.Add(peekEvery)
 	}
-	w.adopt(b, refs, refresh, now)
+	w.adopt(b, now)
 	w.report(now)
 	return w, secrets, nil
 }

@@ -104,14 +104,19 @@ func (r *Ref) setNames(v string) error {
 // MinRefresh keeps a slip from flooding Vault.
 const MinRefresh = time.Second
 
-// setOnChange checks the form; the signal's name is checked by who knows them.
 func (r *Ref) setOnChange(v string) error {
+	r.OnChange = v
+	return CheckOnChange(v)
+}
+
+// CheckOnChange checks the form of a reaction; the signal's name is checked by
+// who knows them.
+func CheckOnChange(v string) error {
 	kind, argument, hasArgument := strings.Cut(v, ":")
 	if (kind == "signal" || kind == "exec") != hasArgument || hasArgument && strings.TrimSpace(argument) == "" ||
 		!slices.Contains([]string{"restart", "signal", "exec", "exit", "none"}, kind) {
 		return errors.New("is restart, signal:NAME, exec:COMMAND, exit or none")
 	}
-	r.OnChange = v
 	return nil
 }
 

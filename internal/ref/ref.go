@@ -35,7 +35,17 @@ type Source struct {
 	Version   int    // of KV v2; 0 means the newest
 	Body      string // JSON object to write (>>PATH#KEY#{...}); empty: it is read
 	Login     bool   // the token of the login, in the field TokenKey, in place of all that
+	View      View   // what of the answer is wanted
 }
+
+// View is what of an answer to a read is wanted. Views share the read.
+type View int
+
+const (
+	FieldsOfSecret View = iota // what the secret holds
+	WholeAnswer                // request_id, lease_id, lease_duration, renewable, data and warnings, as the API has them
+	Names                      // keys: the names below a path, which are listed
+)
 
 // TokenKey is the one field of what vault:login names.
 const TokenKey = "token"

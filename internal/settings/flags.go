@@ -82,6 +82,7 @@ func (s *Settings) sourceFlags() Group {
 	g.add(&s.Secret, "secret", "REF", "one variable for each key of a secret, or of all secrets below PATH/*; may be repeated")
 	g.add(&s.Env, "env", "NAME=REF", "one variable from one key; may be repeated")
 	g.add(&s.Config, "config", "FILE", "configuration of Vault Agent or envconsul, HCL or JSON, or a directory of it; may be repeated")
+	g.add(&s.EnvTemplate, "env-template", "NAME=TEXT", "one variable from a template, or NAME=@FILE; may be repeated")
 	return g
 }
 
@@ -91,6 +92,7 @@ func (s *Settings) outputFlags() Group {
 	g.add(&s.FileEnv, "file-env", "NAME=REF", "a private file in memory, its path in NAME_FILE; may be repeated")
 	g.add(&s.FDEnv, "fd-env", "NAME=REF", "a sealed file without a name that the command inherits, its path (/proc/self/fd/N) in NAME_FILE; may be repeated")
 	g.text(&s.RuntimeDir, "runtime-dir", "DIR", "where the files of --file-env are (default a new directory in $XDG_RUNTIME_DIR or /dev/shm)")
+	g.add(&s.Template, "template", "SRC:DEST", "a file from a template; may be repeated")
 	return g
 }
 

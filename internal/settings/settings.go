@@ -45,9 +45,11 @@ type Settings struct {
 	Config PathList     `split_words:"true"`
 	File   FileList     `split_words:"true"`
 
-	FileEnv    FileVariableList       `split_words:"true"`
-	FDEnv      DescriptorVariableList `split_words:"true"`
-	RuntimeDir string                 `split_words:"true"`
+	FileEnv     FileVariableList       `split_words:"true"`
+	FDEnv       DescriptorVariableList `split_words:"true"`
+	RuntimeDir  string                 `split_words:"true"`
+	Template    TemplateList           `split_words:"true"`
+	EnvTemplate EnvTemplateList        `split_words:"true"`
 
 	OnConflict Conflict `split_words:"true"`
 	Pristine   bool     `split_words:"true"`

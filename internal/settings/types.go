@@ -181,6 +181,18 @@ func (l *DescriptorVariableList) Decode(v string) error {
 	return l.decode(v, env.ParseDescriptorVariable)
 }
 
+// TemplateList are the SRC:DEST pairs of --template.
+type TemplateList struct{ list[env.Template] }
+
+func (l *TemplateList) Set(v string) error    { return l.add(env.ParseTemplate(v)) }
+func (l *TemplateList) Decode(v string) error { return l.decode(v, env.ParseTemplate) }
+
+// EnvTemplateList are the NAME=TEMPLATE pairs of --env-template.
+type EnvTemplateList struct{ list[env.Template] }
+
+func (l *EnvTemplateList) Set(v string) error    { return l.add(env.ParseEnvTemplate(v)) }
+func (l *EnvTemplateList) Decode(v string) error { return l.decode(v, env.ParseEnvTemplate) }
+
 // GlobList are patterns of variable names.
 type GlobList struct{ list[string] }
 

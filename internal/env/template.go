@@ -1,0 +1,264 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
+	"vaultexec/internal/template"
+)
+
+// Template is a file or a variable that a template makes.
+type Template struct {
+	Place string // in messages: --template SRC, or a file and line
+	Text  string // of the template
+	Dest  string // the file; a relative one is relative to the working directory
+	Name  string // the variable, in place of Dest
+
+	Mode  string // of the file, octal; empty: 0400
+	Owner string // USER[:GROUP]
+
+	OnChange    string   // as a reference has it; empty: as the settings say
+	Left, Right string   // delimiters; empty: {{ and }}
+	Lenient     bool     // a missing key is written as <no value>
+	Sandbox     string   // the directory that the function file is limited to
+	Deny        []string // globs of functions that it may not use
+}
+
+// ParseTemplate reads the SRC:DEST[?PARAM=VALUE&...] of --template, and the
+// template in SRC.
+func ParseTemplate(spec string) (Template, error) {
+	src, rest, ok := strings.Cut(spec, ":")
+	if !ok || src == "" || rest == "" {
+		return Template{}, finding(ClassUsage, "--template takes SRC:DEST, a template and the file that it makes, not %q", spec)
+	}
+	dest, query, _ := strings.Cut(rest, "?")
+	t := Template{Place: "--template " + src, Dest: dest}
+	if err := checkDest(dest); err != nil {
+		return t, finding(ClassUsage, "%s: %v", t.Place, err)
+	}
+	if err := t.setParams(query); err != nil {
+		return t, finding(ClassUsage, "%s: %v", t.Place, err)
+	}
+	text, err := readTemplate(src)
+	if err != nil {
+		return t, finding(ClassConfig, "%s: the template cannot be read: %v", t.Place, err)
+	}
+	t.Text = text
+	return t, nil
+}
+
+// ParseEnvTemplate reads the NAME=TEMPLATE of --env-template; NAME=@FILE has the
+// template in a file.
+func ParseEnvTemplate(spec string) (Template, error) {
+	name, text, ok := strings.Cut(spec, "=")
+	if !ok {
+		return Template{}, finding(ClassUsage, "--env-template takes NAME=TEMPLATE or NAME=@FILE, and there is no = in what was given")
+	}
+	t := Template{Place: "--env-template " + name, Name: name, Text: text}
+	if err := checkName(name); err != nil {
+		return t, finding(ClassUsage, "--env-template %q: %v", name, err)
+	}
+	if file, ok := strings.CutPrefix(text, "@"); ok {
+		var err error
+		if t.Text, err = readTemplate(file); err != nil {
+			return t, finding(ClassConfig, "%s: the template %s cannot be read: %v", t.Place, file, err)
+		}
+	}
+	return t, nil
+}
+
+// maxTemplate is more than any template, and keeps a device from filling memory.
+const maxTemplate = 1 << 20
+
+func readTemplate(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", errors.Unwrap(err)
+	}
+	defer f.Close() // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxTemplate+1))
+	if err == nil && len(text) > maxTemplate {
+		err = fmt.Errorf("it is larger than %d bytes", maxTemplate)
+	}
+	return string(text), err
+}
+
+// setParams reads what may follow the destination of a template.
+func (t *Template) setParams(query string) error {
+	if query == "" {
+		return nil
+	}
+	texts := map[string]*string{"mode": &t.Mode, "owner": &t.Owner, "on_change": &t.OnChange, "left": &t.Left, "right": &t.Right, "sandbox": &t.Sandbox}
+	for _, word := range strings.Split(query, "&") {
+		name, escaped, _ := strings.Cut(word, "=")
+		value, err := url.PathUnescape(escaped)
+		to, known := texts[name]
+		switch {
+		case err != nil:
+			return fmt.Errorf("parameter %s has a %% that is not followed by two hexadecimal digits: write %%25 for the sign itself", name)
+		case name == "missing" && (value == "error" || value == "zero"):
+			t.Lenient = value == "zero"
+		case name == "missing":
+			return fmt.Errorf("parameter missing is error or zero, not %q", value)
+		case !known:
+			return fmt.Errorf("unknown parameter %q: there are left, missing, mode, on_change, owner, right, sandbox", name)
+		default:
+			*to = value
+		}
+	}
+	return nil
+}
+
+// rendering is a Template that has been checked.
+type rendering struct {
+	Template
+	parsed *template.Template
+	file   file // of a file: where and how
+}
+
+// readTemplates checks every template. Files are those of --file, which have
+// their destinations.
+func readTemplates(s *Sources, files []file, rep *report) []rendering {
+	var list []rendering
+	taken := map[string]string{} // destination or variable -> who has it
+	for _, f := range files {
+		taken[absolute(f.dest)] = "--file " + f.dest
+	}
+	for _, v := range s.Variables {
+		taken["="+v.Name] = "--env " + v.Name
+	}
+	for _, t := range s.Templates {
+		r, err := readRendering(t)
+		if err != nil {
+			rep.addf(ClassConfig, "%v", err)
+			continue
+		}
+		key, what := "="+t.Name, "variable "+t.Name
+		if t.Dest != "" {
+			key, what = absolute(r.file.dest), r.file.dest
+		}
+		if other, ok := taken[key]; ok {
+			rep.addf(ClassConflict, "%s and %s both make %s: remove one", t.Place, other, what)
+			continue
+		}
+		taken[key] = t.Place
+		list = append(list, r)
+	}
+	return list
+}
+
+// readRendering parses a template. Its errors name the place.
+func readRendering(t Template) (rendering, error) {
+	r := rendering{Template: t, file: file{dest: filepath.Clean(t.Dest), mode: defaultMode, uid: -1, gid: -1}}
+	var err error
+	if t.Mode != "" {
+		if r.file.mode, err = parseMode(t.Mode); err != nil {
+			return r, fmt.Errorf("%s: %v", t.Place, err)
+		}
+	}
+	if t.Owner != "" {
+		if r.file.uid, r.file.gid, err = parseOwner(t.Owner); err != nil {
+			return r, fmt.Errorf("%s: %v", t.Place, err)
+		}
+	}
+	if t.OnChange != "" {
+		if err := ref.CheckOnChange(t.OnChange); err != nil {
+			return r, fmt.Errorf("%s: on_change %v", t.Place, err)
+		}
+	}
+	r.parsed, err = template.Parse(t.Text, template.Options{Place: t.Place, Left: t.Left, Right: t.Right, Lenient: t.Lenient, Sandbox: t.Sandbox, Deny: t.Deny})
+	return r, err
+}
+
+// render executes a template with what was fetched.
+func (p *Planner) render(r rendering, secrets map[ref.Source]secret.Fields) (template.Result, error) {
+	result, err := r.parsed.Execute(template.Data{Secrets: secrets, Env: p.inheritedValue})
+	for _, refs := range [][]ref.Ref{result.Used, result.Missing} {
+		for i := range refs {
+			refs[i].OnChange = r.OnChange
+		}
+	}
+	return result, err
+}
+
+// inheritedValue is what getenv would find.
+func (p *Planner) inheritedValue(name string) (string, bool) {
+	for _, entry := range p.sources.Inherited {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// Wanted is what the templates ask for that has not been fetched: it depends on
+// what has been, as where a template goes through a list of names.
+func (p *Planner) Wanted(secrets map[ref.Source]secret.Fields) []ref.Ref {
+	var wanted []ref.Ref
+	for _, r := range p.templates {
+		result, _ := p.render(r, secrets) // Plan reports what is wrong
+		wanted = append(wanted, result.Missing...)
+	}
+	return wanted
+}
+
+// Templates tells whether there are any.
+func (p *Planner) Templates() bool { return len(p.templates) > 0 }
+
+// Reactions are references with every on_change that there is.
+func (p *Planner) Reactions() []ref.Ref {
+	refs := p.Refs()
+	for _, r := range p.templates {
+		refs = append(refs, ref.Ref{OnChange: r.OnChange})
+	}
+	return refs
+}
+
+// used is what the templates ask for.
+func (p *Planner) used(secrets map[ref.Source]secret.Fields) []ref.Ref {
+	var used []ref.Ref
+	for _, r := range p.templates {
+		result, _ := p.render(r, secrets)
+		used = append(used, result.Used...)
+	}
+	return used
+}
+
+// rendered are the variables and files that templates make.
+func (p *Planner) rendered(secrets map[ref.Source]secret.Fields, rep *report) (variables map[string]candidate, files []PlannedFile) {
+	variables = map[string]candidate{}
+	for _, r := range p.templates {
+		result, err := p.render(r, secrets)
+		if err == nil && len(result.Missing) > 0 {
+			err = fmt.Errorf("%s: %s is missing", r.Place, result.Missing[0])
+		}
+		switch {
+		case err != nil:
+			rep.addf(ClassTemplate, "%v", err)
+		case r.Dest == "":
+			variables[r.Name] = candidate{name: r.Name, value: result.Text, place: r.Place}
+		default:
+			files = append(files, PlannedFile{Dest: r.file.dest, Content: secret.Of(result.Text), Mode: r.file.mode, UID: r.file.uid, GID: r.file.gid})
+		}
+	}
+	return variables, files
+}
+
+// templateNames are the variables that templates certainly make.
+func templateNames(templates []Template) []string {
+	var names []string
+	for _, t := range templates {
+		if t.Dest == "" {
+			names = append(names, t.Name)
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(names)))
+}

@@ -1,0 +1,93 @@
+package template
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
+)
+
+// TestPeer renders what consul-template and sprig rendered. The file was written
+// by a program around them (consul-template v0.41.1, sprig v3.3.0): for each
+// template what they wrote, or that they failed. Left out is where we differ on
+// purpose: what they panic at, TOML that is none, base64 errors as output, and
+// ligatures and ß as the first letter of a title.
+func TestPeer(t *testing.T) {
+	content, err := os.ReadFile("testdata/peer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Template string
+		Want     string
+		Fails    bool
+	}
+	if err := json.Unmarshal(content, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		got, err := render(t, c.Template)
+		switch {
+		case c.Fails && err == nil:
+			t.Errorf("%s\ngives %q, the peer fails", c.Template, got)
+		case !c.Fails && err != nil:
+			t.Errorf("%s\nfails: %v\npeer  %q", c.Template, err, c.Want)
+		case got != c.Want:
+			t.Errorf("%s\ngives %q\npeer  %q", c.Template, got, c.Want)
+		}
+	}
+}
+
+// peerSecrets are the two that the templates of the file read.
+func peerSecrets() map[string]string {
+	return map[string]string{
+		"kv/app": `{"user": "alice", "password": "p<a>&ss", "port": 5432, "ratio": 0.5, "big": 12345678901234567890,
+		"on": true, "none": null, "list": ["a", "b", 3], "nested": {"a": {"b": "c"}, "n": 1}}`,
+		"kv/data/app": `{"data": {"user": "bob", "password": "q", "port": 5432},
+		"metadata": {"version": 3, "deletion_time": "", "destroyed": false}}`,
+	}
+}
+
+func render(t *testing.T, source string) (string, error) {
+	t.Helper()
+	secrets := map[ref.Source]secret.Fields{}
+	for path, text := range peerSecrets() {
+		secrets[whole(path)] = answer(t, text)
+	}
+	template, err := Parse(source, Options{Place: "test"})
+	if err != nil {
+		return "", err
+	}
+	r, err := template.Execute(Data{Secrets: secrets, Env: environment})
+	return r.Text, err
+}
+
+// whole is the source of the function secret for a path.
+func whole(path string) ref.Source { return ref.Source{Path: path, View: ref.WholeAnswer} }
+
+// answer is Vault's to a read that gave this data.
+func answer(t *testing.T, data string) secret.Fields {
+	t.Helper()
+	return secret.Fields{
+		"request_id": secret.Of("req"), "lease_id": secret.Of("lease"), "lease_duration": secret.Of(json.Number("60")),
+		"renewable": secret.Of(true), "data": secret.Of(decode(t, data)),
+	}
+}
+
+func decode(t *testing.T, text string) (v any) {
+	t.Helper()
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func environment(name string) (string, bool) {
+	v, ok := map[string]string{"SET": "value", "EMPTY": ""}[name]
+	return v, ok
+}
