@@ -168,7 +168,6 @@ type Exec struct {
 	KillTimeout            Given[time.Duration]
 	ReloadSignal           Given[string]
 	Splay                  Given[time.Duration]
-	Stdout, Stderr         Given[string]
 
 	Pristine  Given[bool]
 	Custom    Given[[]string] // NAME=VALUE
