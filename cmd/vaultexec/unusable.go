@@ -39,17 +39,29 @@ func (r *rotation) usable(newer map[ref.Source]secret.Fields) (map[ref.Source]se
 		if first := sources[0]; identity(newer[first]) == identity(r.given[first]) {
 			continue // it did not change
 		}
-		next := maps.Clone(secrets)
-		for _, source := range sources {
-			next[source] = newer[source]
-		}
-		if _, _, err := r.prep.plan(next); err != nil {
+		next, err := r.with(secrets, sources, newer[sources[0]])
+		switch {
+		case err == nil:
+			secrets = next
+		case sources[0].Below:
+			var others []refusal
+			secrets, others = r.usableBelow(secrets, sources, newer[sources[0]])
+			refused = append(refused, others...)
+		default:
 			refused = append(refused, refusal{sources, err})
-			continue
 		}
-		secrets = next
 	}
 	return secrets, refused
+}
+
+// with puts fields in the place of what sources have, if that can be planned.
+func (r *rotation) with(secrets map[ref.Source]secret.Fields, sources []ref.Source, fields secret.Fields) (map[ref.Source]secret.Fields, error) {
+	next := maps.Clone(secrets)
+	for _, s := range sources {
+		next[s] = fields
+	}
+	_, _, err := r.prep.plan(next)
+	return next, err
 }
 
 // together are the sources by name, those that share a read in one.
