@@ -10,8 +10,10 @@ package integration
 // exampleSecrets are in the Vault that the examples talk to: mount -> path ->
 // fields. The values are those of Vault's tutorials, made up for being shown.
 var exampleSecrets = map[string]map[string]fields{
-	"internal": {"database/config": {"username": "db-readonly-username", "password": "db-secret-password"}},
-	"kv":       {"dev/db": {"password": "dev-password"}, "web/tls": {"key": "-----BEGIN KEY-----\n"}},
+	"internal": {
+		"app/db": {"username": "app-username", "password": "app-password"}, "app/mail": {"password": "mail-password"},
+		"database/config": {"username": "db-readonly-username", "password": "db-secret-password"}},
+	"kv": {"dev/db": {"password": "dev-password"}, "web/tls": {"key": "-----BEGIN KEY-----\n"}},
 }
 
 // exampleRole is the role that the examples log in with.
@@ -93,6 +95,21 @@ var examples = []example{
 
 	{file: "docs/references.md", first: "DB_PASSWORD='vault:internal/database/config#password'", kind: asEnv, pod: true,
 		env: map[string]string{"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db:5432/app"}},
+
+	{file: "docs/references.md", first: "vaultexec --role app --secret 'internal/app/*?names=path&case=upper' -- app", kind: inShell, pod: true,
+		env: map[string]string{"DB_USERNAME": "app-username", "DB_PASSWORD": "app-password", "MAIL_PASSWORD": "mail-password"}},
+	{file: "docs/references.md", first: "vaultexec --role app --file /run/secrets/app.json='internal/app/*' -- app", kind: inShell, pod: true, reads: "/run/secrets/app.json",
+		has: `{
+  "db": {
+    "password": "app-password",
+    "username": "app-username"
+  },
+  "mail": {
+    "password": "mail-password"
+  }
+}
+`},
+	{file: "docs/references.md", first: `path "internal/metadata/app/*" { capabilities = ["list"] }`, kind: asPolicy},
 
 	{file: "docs/references.md", first: "vaultexec --role app --on-change signal:HUP --file /run/secrets/db/=internal/database/config -- app", kind: inShell, pod: true,
 		reads: "/run/secrets/db/password", has: "db-secret-password"},

@@ -126,6 +126,11 @@ func newExampleStage(t *testing.T) *exampleStage {
 		}
 	}
 	ctx := t.Context()
+	list := unique("list")
+	if err := s.vault.Policy(ctx, list, "list", "internal/metadata/app/*"); err != nil {
+		t.Fatal(err)
+	}
+	s.policies = append(s.policies, list)
 	if _, err := s.vault.EnablePKI(ctx, "pki"); err != nil {
 		t.Fatal(err)
 	}
