@@ -68,16 +68,15 @@ func (n naming) behind(m member, between string) naming {
 
 // each are the secrets that a reference takes whole: the one, or all below a
 // path.
-func (l lookup) each(place string, r ref.Ref) []member {
+func (l lookup) each(place string, r ref.Ref) (_ []member, ok bool) {
 	if r.Below {
-		members, _ := l.members(place, r)
-		return members
+		return l.members(place, r)
 	}
 	fields, ok := l.fields(place, r)
 	if !ok {
-		return nil
+		return nil, false
 	}
-	return []member{{ref: r, place: place, fields: fields}}
+	return []member{{ref: r, place: place, fields: fields}}, true
 }
 
 // contentBelow is what a file has of PATH/*: nested by the paths where the

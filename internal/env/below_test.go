@@ -1,6 +1,8 @@
 package env
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +100,27 @@ func TestFilesBelow(t *testing.T) {
 	}
 }
 
+// In a directory the secrets are directories.
+func TestDirectoriesBelow(t *testing.T) {
+	dir := t.TempDir() + "/d"
+	both := vault{"kv/app/*": `{"db":{"user":"u","nil":null},"db/replica":{"user":"r"},"team/x":{"n":1.10},"empty":{}}`}
+	p, err := plan(t, both, nil, "--file "+dir+"/=kv/app/*?case=upper&mode=0440")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := describe(p.Trees[0]), dir+"/..data 755 -1:-1 db/USER=u:440:-1:-1 db/replica/USER=r:440:-1:-1 team/x/N=1.10:440:-1:-1"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if _, err := Write(Output{Trees: p.Trees}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"db/USER": "u", "db/replica/USER": "r", "team/x/N": "1.10"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+}
+
 // What is nested is made anew: what was fetched stays as it is.
 func TestNestingLeavesTheSecretsAlone(t *testing.T) {
 	fetched := vault{"kv/app/*": `{"db":{"x":{"a":"1"}},"db/y":{"b":"2"}}`}.fetch(t)
@@ -121,6 +144,7 @@ func TestErrorsBelow(t *testing.T) {
 		"kv/bad/*":  `{"a":{"LD_PRELOAD":"` + canary + `"},"b":{"a-b":"` + canary + `","nul":"` + canary + `\u0000"}}`,
 		"kv/same/*": `{"a":{"x-y":"` + canary + `","x_y":"` + canary + `"}}`,
 		"kv/fold/*": `{"db":{"replica":"` + canary + `"},"db/replica":{"user":"` + canary + `"}}`,
+		"kv/dots/*": `{"..a/b":{"k":"` + canary + `"},"c":{"x/y":"` + canary + `"}}`,
 		"kv/env/*":  `{"a/b":{"v":"` + canary + `\\'"}}`,
 	}
 	tests := []struct {
@@ -154,6 +178,13 @@ func TestErrorsBelow(t *testing.T) {
 			"--file /f: the name does not tell the format of a whole secret: add format=json, yaml, dotenv, export or properties, end the name in .json, .yaml, .yml, .env, .sh or .properties"}},
 		{"--file /f=kv/two/*?format=raw", ClassConfig, []string{
 			"--file /f: format=raw writes one value, and PATH/* is many secrets: use format=json, yaml, dotenv, export or properties"}},
+		{"--file /d/=kv/two/*?names=path", ClassConfig, []string{
+			"--file /d/: names=path has no meaning in a directory, where the secrets of PATH/* are directories: remove it"}},
+		{"--file /d/=kv/fold/*", ClassConflict, []string{
+			"--file /d/: db/replica comes from kv/fold/* and db/replica/user from kv/fold/*: leave one out with except=, or rename it with prefix="}},
+		{"--file /d/=kv/dots/*", ClassNotRepresentable, []string{
+			`--file /d/ (kv/dots/..a/b): its path gives no directory's name, it is a dot or begins with two: leave it out with except=..a/b/*, or write it with --file DEST=kv/dots/..a/b#k`,
+			`--file /d/ (kv/dots/c): the field "x/y" gives no file's name, it has a slash or a NUL byte in it: leave it out with except=, or write it with --file DEST=kv/dots/c#x/y`}},
 		{"--file /f.json=kv/two/*?names=path", ClassConfig, []string{
 			"--file /f.json: names=path has no meaning in json, where the secrets are nested by their paths: remove it"}},
 	}

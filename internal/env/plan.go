@@ -122,7 +122,8 @@ func (p *Planner) whole(l lookup) []candidate {
 	var offered []candidate
 	for _, r := range p.sources.Secrets {
 		place := "--secret " + r.String()
-		for _, m := range l.each(place, r) {
+		members, _ := l.each(place, r)
+		for _, m := range members {
 			list := rename(m.place, m.fields, p.sources.naming(r).behind(m, "_"), l.report)
 			for _, f := range asVariables(m.place, m.ref, list, l.report) {
 				offered = append(offered, candidate{f.name, f.value.Text(), m.place, r.Below && !r.PathNames})

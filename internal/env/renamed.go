@@ -19,7 +19,8 @@ type Renamed struct {
 func (p *Planner) renamed(l lookup) []candidate {
 	var offered []candidate
 	for _, s := range p.sources.Renamed {
-		for _, m := range l.each(s.Place, s.Ref) {
+		members, _ := l.each(s.Place, s.Ref)
+		for _, m := range members {
 			offered = append(offered, s.variables(m, l.report)...)
 		}
 	}

@@ -81,6 +81,9 @@ func readPart(place, dest string, r ref.Ref) (f file, errs []error) {
 	if dest == "/" {
 		errs = append(errs, errors.New("the root directory is no place for secrets: name a directory in it"))
 	}
+	if r.PathNames {
+		errs = append(errs, errors.New("names=path has no meaning in a directory, where the secrets of PATH/* are directories: remove it"))
+	}
 	if r.Format != "" && r.Format != formats[0].name {
 		errs = append(errs, fmt.Errorf("format=%s is for one file, and a directory has one for each key: name a file, or remove format=", r.Format))
 	}
@@ -149,23 +152,41 @@ func takenBy(from map[string]string, name string) (other, clash string) {
 	return "", ""
 }
 
-// each makes a file of each field that is not null.
+// each makes a file of each field that is not null; those of PATH/* are in
+// directories after the secrets.
 func (f file) each(l lookup) (files []PlannedFile, found bool) {
-	fields, found := l.fields(f.place, f.ref)
-	if !found {
-		return nil, false
-	}
-	for _, n := range rename(f.place, fields, ownNaming(f.ref), l.report) {
-		if n.value.IsNull() {
-			continue
+	members, found := l.each(f.place, f.ref)
+	for _, m := range members {
+		for _, n := range rename(m.place, m.fields, ownNaming(m.ref), l.report) {
+			if n.value.IsNull() {
+				continue
+			}
+			if err := checkFileName(n.name); err != nil {
+				l.report.addf(ClassNotRepresentable, "%s: the field %q gives no file's name, %v: leave it out with except=, or write it with --file DEST=%s#%s", m.place, n.field, err, ref.Escape(m.ref.Path), ref.Escape(n.field))
+				continue
+			}
+			if err := checkDirectories(m.name); err != nil {
+				l.report.addf(ClassNotRepresentable, "%s: its path gives no directory's name, %v: leave it out with except=%s/*, or write it with --file DEST=%s#%s", m.place, err, m.name, ref.Escape(m.ref.Path), ref.Escape(n.field))
+				continue
+			}
+			files = append(files, PlannedFile{Dest: filepath.Join(m.name, n.name), Content: n.value, Mode: f.mode, UID: f.uid, GID: f.gid, Place: m.place})
 		}
-		if err := checkFileName(n.name); err != nil {
-			l.report.addf(ClassNotRepresentable, "%s: the field %q gives no file's name, %v: leave it out with except=, or write it with --file DEST=%s#%s", f.place, n.field, err, ref.Escape(f.ref.Path), ref.Escape(n.field))
-			continue
-		}
-		files = append(files, PlannedFile{Dest: n.name, Content: n.value, Mode: f.mode, UID: f.uid, GID: f.gid, Place: f.place})
 	}
-	return files, true
+	return files, found
+}
+
+// checkDirectories judges the name of a secret below a path, which is that of a
+// directory.
+func checkDirectories(name string) error {
+	if name == "" {
+		return nil // the one secret: its files are at the top
+	}
+	for element := range strings.SplitSeq(name, "/") {
+		if err := checkFileName(element); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkFileName judges a name in a directory. Two dots at its beginning are kept
