@@ -76,7 +76,7 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 	if err != nil {
 		result.Class = classOf(err)
 	}
-	for _, r := range append(planner.Refs(), planner.Wanted(nil)...) {
+	for _, r := range planner.Refs() {
 		c := checked{Reference: r.String(), OK: true}
 		if missing != nil {
 			for _, f := range missing.Findings {

@@ -146,7 +146,7 @@ func (p *preparation) rewrite(plan env.Plan) error {
 // fetch reads what the plan needs. Where it needs nothing, Vault is neither
 // contacted nor configured.
 func (p *preparation) fetch(ctx context.Context) error {
-	refs := append(p.planner.Refs(), p.planner.Wanted(nil)...)
+	refs := p.planner.Refs()
 	if len(refs) == 0 {
 		forgetCredentials(p.log)
 		return nil // nothing takes time: whoever starts the command waits for caughtc

@@ -64,7 +64,7 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 	options.Link = link
 	prep := &preparation{settings: s, argv: inv.command, planner: planner, log: report.log}
 	switch {
-	case !s.Supervise(len(planner.Refs())+len(planner.Wanted(nil)) > 0):
+	case !s.Supervise(len(planner.Refs()) > 0):
 		inv.tell(report.log)
 		return become(stops, prep)
 	case link == nil && needsInit(s):

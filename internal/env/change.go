@@ -28,9 +28,10 @@ func (p Plan) Since(older Plan) Output {
 }
 
 // Changed are the references that have other values after than before, in the
-// order of Refs, those of templates last. One whose secret has changed elsewhere is not among them.
+// order of the settings, those of templates last. One whose secret has changed
+// elsewhere is not among them.
 func (p *Planner) Changed(before, after map[ref.Source]secret.Fields) []ref.Ref {
-	refs := append(p.Refs(), p.used(after)...)
+	refs := append(p.named(), p.used(after)...)
 	return slices.DeleteFunc(refs, func(r ref.Ref) bool {
 		return sameFields(taken(r, before), taken(r, after))
 	})

@@ -20,6 +20,7 @@ type Planner struct {
 	pointed   []pointed
 	trees     []tree
 	templates []rendering
+	first     []ref.Ref // what the templates want of nothing yet
 }
 
 // NewPlanner checks the sources, all of them, and returns everything that is
@@ -42,12 +43,16 @@ func NewPlanner(s Sources) (*Planner, error) {
 	if err := rep.err(); err != nil {
 		return nil, err
 	}
+	p.first = p.Wanted(nil)
 	return p, nil
 }
 
-// Refs is what must be fetched, sources given twice included. Templates want
-// more: see Wanted.
-func (p *Planner) Refs() []ref.Ref {
+// Refs is what must be fetched to begin with, sources given twice included. What
+// is fetched may make templates want more: see Wanted.
+func (p *Planner) Refs() []ref.Ref { return append(p.named(), p.first...) }
+
+// named is what the settings themselves name.
+func (p *Planner) named() []ref.Ref {
 	var refs []ref.Ref
 	for _, v := range p.sources.Variables {
 		refs = append(refs, v.Ref)

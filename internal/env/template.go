@@ -215,7 +215,7 @@ func (p *Planner) Templates() bool { return len(p.templates) > 0 }
 
 // Reactions are references with every on_change that there is.
 func (p *Planner) Reactions() []ref.Ref {
-	refs := p.Refs()
+	refs := p.named()
 	for _, r := range p.templates {
 		refs = append(refs, ref.Ref{OnChange: r.OnChange})
 	}

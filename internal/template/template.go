@@ -15,7 +15,6 @@ import (
 	"maps"
 	"slices"
 	text "text/template"
-	"text/template/parse"
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
@@ -86,11 +85,6 @@ func (t *Template) Execute(d Data) (Result, error) {
 	}
 	r.Text = out.String()
 	return r, nil
-}
-
-// IsPlain tells whether a template has no action at all: it is its own output.
-func (t *Template) IsPlain() bool {
-	return t.tree.Tree == nil || !slices.ContainsFunc(t.tree.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText })
 }
 
 // execution is one execution of a template; its functions are the template's.
