@@ -167,9 +167,7 @@ func TestP8AppRoleLogsInAgain(t *testing.T) {
 // arrives checks that a change still does, as the first restart there is.
 func (c *authCase) arrives(t *testing.T, l *life) {
 	t.Helper()
-	next := canary(t, "next password")
-	c.kv.put(t, "app", fields{"password": next})
-	l.starts(2, "PASSWORD", next)
+	c.kv.arrives(t, l)
 	l.stop()
 	l.order(2)
 }
@@ -264,9 +262,7 @@ func TestP8TokenFileIsReplaced(t *testing.T) {
 	writeFile(t, file, second+"\n")
 	l.poll("the lookup of the next token", func() bool { return p.count(http.MethodGet, lookupSelf) == 2 })
 	mustDo(t, kv.vault.Client().Auth().Token().RevokeTreeWithContext(t.Context(), first))
-	next := canary(t, "next password")
-	kv.put(t, "app", fields{"password": next})
-	l.starts(2, "PASSWORD", next)
+	kv.arrives(t, l)
 	l.stop()
 	l.order(2)
 	if s, err := kv.vault.Client().Auth().Token().LookupWithContext(t.Context(), second); err != nil || s == nil {
@@ -345,9 +341,7 @@ func TestP8WrappedTokenFileIsReplaced(t *testing.T) {
 	writeFile(t, file, text)
 	l.poll("the next token to be unwrapped", func() bool { return p.count(http.MethodPut, "sys/wrapping/unwrap") == 2 })
 	mustDo(t, kv.vault.Client().Auth().Token().RevokeTreeWithContext(t.Context(), first))
-	next := canary(t, "next password")
-	kv.put(t, "app", fields{"password": next})
-	l.starts(2, "PASSWORD", next)
+	kv.arrives(t, l)
 	l.stop()
 	l.order(2)
 }

@@ -48,8 +48,15 @@ func (c *tokenCase) live(t *testing.T, flags ...string) *life {
 // arrives checks that a change still does, as the first restart there is.
 func (c *tokenCase) arrives(t *testing.T, l *life) {
 	t.Helper()
+	c.kv.arrives(t, l)
+}
+
+// arrives changes the password of the secret app, and waits for the restart that
+// has it in PASSWORD.
+func (k *kv) arrives(t *testing.T, l *life) {
+	t.Helper()
 	next := canary(t, "next password")
-	c.kv.put(t, "app", fields{"password": next})
+	k.put(t, "app", fields{"password": next})
 	l.starts(2, "PASSWORD", next)
 }
 

@@ -194,14 +194,7 @@ func TestP11RemoveAbandonedTree(t *testing.T) {
 // times: through one version all files are of one round, and each name always
 // leads to a whole file.
 func TestP11ReadersNeverSeeAMix(t *testing.T) {
-	dir := t.TempDir()
-	if isDir("/dev/shm") { // where fsync costs nothing
-		var err error
-		if dir, err = os.MkdirTemp("/dev/shm", "vaultexec-test-"); err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
-	}
+	dir := quickDir(t)
 	round := func(n int) PlannedTree {
 		text := strings.Repeat(fmt.Sprintf("%08d", n), 1<<10)
 		return toTree(dir, "a="+text, "b="+text, fmt.Sprintf("c%d=%s", n%2, text))

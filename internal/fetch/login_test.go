@@ -151,12 +151,18 @@ func TestLoginRefused(t *testing.T) {
 	}
 }
 
-func TestLoginNeedsSecondFactor(t *testing.T) {
+// wantSecondFactor is a Vault whose first login wants one.
+func wantSecondFactor(t *testing.T) {
+	t.Helper()
 	vault := fetchtest.New(t)
 	vault.Fault(1, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"request_id":"r","auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"x","mfa_constraints":{}}}}`))
 	})
 	t.Setenv("VAULT_ADDR", vault.URL)
+}
+
+func TestLoginNeedsSecondFactor(t *testing.T) {
+	wantSecondFactor(t)
 	_, err := login(t, Config{Role: "app", JWTPath: writeFile(t, "token", testJWT, 0o600)})
 	if classOf(err) != string(ClassAuthDenied) || !strings.Contains(err.Error(), "second factor") {
 		t.Errorf("error %v", err)

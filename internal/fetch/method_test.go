@@ -146,11 +146,7 @@ func TestLoginMethodsRefused(t *testing.T) {
 
 // A person can do something about a second factor.
 func TestLoginOfAPersonNeedsSecondFactor(t *testing.T) {
-	vault := fetchtest.New(t)
-	vault.Fault(1, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte(`{"request_id":"r","auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"x","mfa_constraints":{}}}}`))
-	})
-	t.Setenv("VAULT_ADDR", vault.URL)
+	wantSecondFactor(t)
 	_, err := login(t, Config{Auth: AuthUserpass, Username: "alice", PasswordPath: writeFile(t, "p", testPassword, 0o600)})
 	if classOf(err) != string(ClassAuthDenied) || !strings.Contains(err.Error(), "run vault login") {
 		t.Errorf("error %v", err)

@@ -20,28 +20,15 @@ func loadFile(t *testing.T, text string, environ map[string]string, args ...stri
 	if err := os.WriteFile("f", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := Default()
-	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	for _, g := range s.Groups() {
-		flags.AddFlagSet(g.Flags)
-	}
-	var list []string
-	for name, value := range environ {
-		t.Setenv(name, value)
-		list = append(list, name+"="+value)
-	}
-	if err := s.ReadEnvironment(list, flags); err != nil {
+	s, err := read(t, environ, append([]string{"--config", "f"}, args...)...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := flags.Parse(append([]string{"--config", "f"}, args...)); err != nil {
-		t.Fatal(err)
-	}
-	s.NoteFlags(flags)
-	notes, err := s.ReadFiles(list, flags)
+	notes, err := s.ReadFiles(s.environ, s.flags)
 	if err == nil {
 		err = s.Check()
 	}
-	return s, notes, err
+	return s.Settings, notes, err
 }
 
 func TestFilePrecedence(t *testing.T) {

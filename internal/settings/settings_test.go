@@ -11,27 +11,41 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// load reads settings as main does: environment, then flags.
-func load(t *testing.T, environ map[string]string, args ...string) (*Settings, error) {
+// given are settings, as main reads them from environment and flags.
+type given struct {
+	*Settings
+	environ []string
+	flags   *pflag.FlagSet
+}
+
+func read(t *testing.T, environ map[string]string, args ...string) (given, error) {
 	t.Helper()
-	s := Default()
-	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	for _, g := range s.Groups() {
-		flags.AddFlagSet(g.Flags)
+	g := given{Settings: Default(), flags: pflag.NewFlagSet("test", pflag.ContinueOnError)}
+	for _, group := range g.Groups() {
+		g.flags.AddFlagSet(group.Flags)
 	}
-	var list []string
 	for name, value := range environ {
 		t.Setenv(name, value)
-		list = append(list, name+"="+value)
+		g.environ = append(g.environ, name+"="+value)
 	}
-	if err := s.ReadEnvironment(list, flags); err != nil {
+	if err := g.ReadEnvironment(g.environ, g.flags); err != nil {
+		return g, err
+	}
+	if err := g.flags.Parse(args); err != nil {
+		return g, err
+	}
+	g.NoteFlags(g.flags)
+	return g, nil
+}
+
+// load reads settings and checks them.
+func load(t *testing.T, environ map[string]string, args ...string) (*Settings, error) {
+	t.Helper()
+	g, err := read(t, environ, args...)
+	if err != nil {
 		return nil, err
 	}
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	s.NoteFlags(flags)
-	return s, s.Check()
+	return g.Settings, g.Check()
 }
 
 func TestPrecedence(t *testing.T) {

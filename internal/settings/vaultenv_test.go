@@ -1,40 +1,24 @@
 package settings
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/spf13/pflag"
 )
 
 // adopt reads settings as main does, with those of vault-env last.
 func adopt(t *testing.T, environ map[string]string, args ...string) (*Settings, []Note, error) {
 	t.Helper()
-	s := Default()
-	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	for _, g := range s.Groups() {
-		flags.AddFlagSet(g.Flags)
-	}
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(environ)) {
-		t.Setenv(name, environ[name])
-		list = append(list, name+"="+environ[name])
-	}
-	if err := s.ReadEnvironment(list, flags); err != nil {
+	s, err := read(t, environ, args...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := flags.Parse(args); err != nil {
-		t.Fatal(err)
-	}
-	s.NoteFlags(flags)
-	notes, err := s.AdoptVaultEnv(list)
+	notes, err := s.AdoptVaultEnv(s.environ)
 	if err == nil {
 		err = s.Check()
 	}
-	return s, notes, err
+	return s.Settings, notes, err
 }
 
 func TestAdoptVaultEnv(t *testing.T) {
