@@ -75,12 +75,18 @@ func takeStop(pid int) syscall.Signal {
 // isStopped reports whether a child of ours is stopped now. Where /proc does
 // not tell, it is not.
 func isStopped(pid int) bool {
+	state, parent, _ := processStat(pid)
+	return state == "T" && parent == strconv.Itoa(os.Getpid()) // else it is another namespace's
+}
+
+// processStat is what /proc tells of a process, which may be another namespace's;
+// empty: nothing.
+func processStat(pid int) (state, parent, group string) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return false
+		return "", "", ""
 	}
-	state, parent, _ := parseStat(stat)
-	return state == "T" && parent == strconv.Itoa(os.Getpid()) // else it is another namespace's
+	return parseStat(stat)
 }
 
 // waitFor is waitid(2) for one child of ours.

@@ -3,6 +3,7 @@ package supervise
 import (
 	"errors"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -20,7 +21,7 @@ import (
 // command as a zombie or better until it died a moment ago, and a number that
 // is still seen in use every lookInterval was not free in between.
 func (in *initRole) sweep(target, awaited int, sig syscall.Signal, timeout time.Duration) (left bool) {
-	if unix.Kill(target, sig) != nil {
+	if in.signal(target, awaited, sig) != nil {
 		return false // nothing is left, or nothing that we may signal
 	}
 	var deadlinec <-chan time.Time
@@ -43,14 +44,30 @@ func (in *initRole) sweep(target, awaited int, sig syscall.Signal, timeout time.
 			if sig == syscall.SIGTERM {
 				sig = in.options.StopSignal
 			}
-			_ = unix.Kill(target, sig) // it may just have ended
+			_ = in.signal(target, awaited, sig) // it may just have ended
 		case <-deadlinec:
-			_ = unix.Kill(target, unix.SIGKILL) // it may just have ended
+			_ = in.signal(target, awaited, unix.SIGKILL) // it may just have ended
 			in.log.Warn("not stopped in time, sent KILL")
 			return false
 		}
 		look.Stop()
 	}
+}
+
+// signal sends sig to target, and by itself to a leader that has left its group.
+// It is still the supervisor's or, since that died, ours. Where /proc does not
+// tell, it has not left.
+func (in *initRole) signal(target, leader int, sig syscall.Signal) error {
+	err := unix.Kill(target, sig)
+	if target >= -1 || leader != -target {
+		return err
+	}
+	_, parent, group := processStat(leader)
+	ours := parent == strconv.Itoa(os.Getpid()) || parent == strconv.Itoa(in.supervisor.Pid)
+	if !ours || group == strconv.Itoa(leader) {
+		return err
+	}
+	return unix.Kill(leader, sig)
 }
 
 // lostStatus is the status for a supervisor that died without a report.

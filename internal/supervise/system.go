@@ -17,7 +17,7 @@ import (
 // which holds a pidfd where the kernel has them. Its group is signalled by
 // number while the child, running or a zombie, has not been reaped: until then
 // neither the pid nor the group number can be given to anybody else. After that
-// only what groupEmpty has just seen is signalled.
+// only what groupEmpty has just seen is signalled, and the child not at all.
 type system struct {
 	mode   terminalMode
 	tty    int // descriptor of the controlling terminal; -1: none
@@ -142,10 +142,16 @@ func (s *system) signalChild(sig syscall.Signal) {
 	}
 }
 
-// signalGroup signals the child's group.
+// signalGroup signals the child's group, and by itself a child that has left it
+// (setpgid(2)): nothing in the group would tell that one to stop.
 func (s *system) signalGroup(sig syscall.Signal) {
 	if err := unix.Kill(-s.child.Pid, sig); err != nil && err != unix.ESRCH && !s.ended {
 		s.log.Warn("a signal could not be forwarded", "signal", signalName(sig), "error", err)
+	}
+	// Asked for afterwards: a child that left just before would hear nothing. One
+	// that leaves as the first thing it does for a signal may hear it twice.
+	if group, err := unix.Getpgid(s.child.Pid); !s.ended && err == nil && group != s.child.Pid {
+		s.signalChild(sig)
 	}
 }
 
