@@ -77,6 +77,7 @@ func (s *leakStage) successes() []leak {
 		{name: "export", flags: []string{"--file", file("a.sh", "export")}, token: true},
 		{name: "directory", flags: []string{"--file", filepath.Join(s.dir, "d") + "/=" + s.kv.path("app")}},
 		{name: "file-env", flags: []string{"--file-env", password}},
+		{name: "credentials", flags: []string{"--credentials", password, "--credentials", s.kv.path("app") + "?except=password"}},
 		{name: "fd-env", flags: []string{"--fd-env", password}},
 		{name: "fd-env, exec", flags: []string{"--mode", "exec", "--fd-env", password}, token: true},
 		{name: "default", flags: []string{"--env", "A=" + s.kv.path("none") + "?default=d#password"}},

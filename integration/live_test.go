@@ -134,13 +134,18 @@ func readAll(files []string) map[string]string {
 	return out
 }
 
-// pointedAt are the files whose paths are in variables called NAME_FILE.
+// pointedAt are the files whose paths are in variables called NAME_FILE, and those
+// in the directory of credentials.
 func pointedAt() []string {
 	var files []string
 	for _, kv := range os.Environ() {
 		if name, path, _ := strings.Cut(kv, "="); strings.HasSuffix(name, "_FILE") {
 			files = append(files, path)
 		}
+	}
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		names, _ := filepath.Glob(filepath.Join(dir, "*")) // an error is of the pattern
+		files = append(files, names...)
 	}
 	return files
 }

@@ -108,13 +108,44 @@ func TestP8FileEnvRotates(t *testing.T) {
 	})
 }
 
-// The init removes what a killed supervisor has left, the directory too.
-func TestP11FileEnvOfAKilledSupervisor(t *testing.T) {
+// Credentials: a directory of which the same is true.
+func TestP8CredentialsRotate(t *testing.T) {
+	inEach(t, supervising, func(t *testing.T, p place) {
+		kv := kvMount(t, 2)
+		password := kv.newPassword(t)
+		session := t.TempDir()
+		journal := filepath.Join(t.TempDir(), "journal")
+		run := p.vaultexec(t, append(quick, "--on-change", "signal:HUP", "--credentials", kv.path("app"), "--credentials", "db="+kv.path("app")+"#password")...).
+			vault(kv.vault.Address).token(kv.token(t, "app")).env("XDG_RUNTIME_DIR="+session).child("live", journal)
+		l := &life{p.start(run), journal}
+		first := l.nth(1, "start")
+		if dir := first.lookup("CREDENTIALS_DIRECTORY"); !strings.HasPrefix(dir, session+"/vaultexec-") {
+			t.Errorf("they are in %s", dir)
+		}
+		check := func(m moment, want string) {
+			t.Helper()
+			for _, name := range []string{"password", "db"} {
+				if got := m.Files[name]; got != want {
+					t.Errorf("%s: the file %s has %d bytes, want another %d", m.Event, name, len(got), len(want))
+				}
+			}
+		}
+		check(first, password)
+		password = kv.newPassword(t)
+		check(l.nth(1, "got hangup"), password)
+		l.stop()
+		l.order(1)
+		nothingLeft(t, session)
+	})
+}
+
+// The init removes what a killed supervisor has left, the directories too.
+func TestP11PrivateFilesOfAKilledSupervisor(t *testing.T) {
 	inEach(t, withInit, func(t *testing.T, p place) {
 		kv := kvMount(t, 2)
 		kv.newPassword(t)
 		session := t.TempDir()
-		r := p.start(p.vaultexec(t, "--file-env", "PASSWORD="+kv.path("app")+"#password").env("XDG_RUNTIME_DIR="+session).
+		r := p.start(p.vaultexec(t, "--file-env", "PASSWORD="+kv.path("app")+"#password", "--credentials", kv.path("app")).env("XDG_RUNTIME_DIR="+session).
 			vault(kv.vault.Address).token(kv.token(t, "app")).exec("/bin/sh", "-c", `trap 'exit 0' TERM`+loop))
 		r.waitLine("ready")
 		if entries, err := os.ReadDir(session); err != nil || len(entries) != 1 {

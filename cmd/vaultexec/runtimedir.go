@@ -16,7 +16,7 @@ import (
 // chooses a directory that is not there yet, under a name that nobody can
 // guess, unless the user has named one.
 func chooseRuntimeDir(s *settings.Settings, environ []string) (chosen bool, err error) {
-	if len(s.FileEnv.Items) == 0 {
+	if !s.Private() {
 		return false, nil
 	}
 	if s.RuntimeDir != "" {

@@ -39,6 +39,7 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 
 		FileVariables:       s.FileEnv.Items,
 		DescriptorVariables: s.FDEnv.Items,
+		Credentials:         s.Credentials.Items,
 		RuntimeDir:          s.RuntimeDir,
 	}
 	if n := len(from.DescriptorVariables); n > 0 {

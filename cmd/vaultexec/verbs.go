@@ -99,7 +99,7 @@ func (s *stage) environment(format string) supervise.Outcome {
 	if s.settings.IsSet("file") {
 		return supervise.Outcome{Err: &usageError{fmt.Sprintf("vaultexec env prints variables, and %s is a file: vaultexec render writes files", s.settings.Origin("file"))}}
 	}
-	if err := s.refuse("file-env", "fd-env"); err != nil {
+	if err := s.refuse("file-env", "fd-env", "credentials"); err != nil {
 		return supervise.Outcome{Err: err}
 	}
 	prep, outcome := s.prepare(variablesOnly)
@@ -116,7 +116,7 @@ func (s *stage) environment(format string) supervise.Outcome {
 // render writes what an application in another container, or after this one,
 // will read. Nothing removes it.
 func (s *stage) render() supervise.Outcome {
-	if err := s.refuse("file-env", "fd-env"); err != nil {
+	if err := s.refuse("file-env", "fd-env", "credentials"); err != nil {
 		return supervise.Outcome{Err: err}
 	}
 	if len(s.settings.File.Items)+len(s.settings.Template.Items)+len(s.settings.Files().Tokens) == 0 {

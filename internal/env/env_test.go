@@ -69,6 +69,10 @@ func sources(t testing.TB, inherited []string, flags ...string) Sources {
 				v, err = ParseFileVariable(value)
 				s.FileVariables = append(s.FileVariables, v)
 			}
+		case "--credentials":
+			var c Credential
+			c, err = ParseCredential(value)
+			s.Credentials = append(s.Credentials, c)
 		case "--secret":
 			var r ref.Ref
 			r, err = ref.Parse(value, ref.Secret)

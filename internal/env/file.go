@@ -33,6 +33,7 @@ type file struct {
 	place    string // for messages
 	dest     string
 	private  bool // see PlannedFile
+	alone    bool // of a directory: one file, not one for each key
 	ref      ref.Ref
 	format   format
 	mode     fs.FileMode

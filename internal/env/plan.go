@@ -85,6 +85,7 @@ func (p *Planner) explicit(l lookup, plan *Plan) map[string]candidate {
 		}
 	}
 	p.point(l, plan, offered)
+	p.pointToCredentials(l, plan, offered)
 	for _, entry := range p.sources.Custom {
 		name, value, _ := strings.Cut(entry, "=")
 		offered[name] = candidate{name: name, value: value, place: "the configuration"}
@@ -135,7 +136,7 @@ func (p *Planner) whole(l lookup) []candidate {
 
 // offers are the variables of all sources, the strongest source first.
 type offers struct {
-	explicit   map[string]candidate // name -> --env, --file-env and --fd-env, or the configuration's
+	explicit   map[string]candidate // name -> --env, --file-env, --fd-env and --credentials, or the configuration's
 	references []candidate          // inherited, with references
 	whole      []candidate          // --secret and secret blocks, in order
 	literals   map[string]string    // name -> inherited value
@@ -144,8 +145,8 @@ type offers struct {
 // settle is the precedence of vaultexec. From strong to weak:
 //
 //  1. what the configuration sets outright (exec.env.custom)
-//  2. --env NAME=REF, and NAME_FILE of --file-env and --fd-env, replaces whatever
-//     else has the name, without a word
+//  2. --env NAME=REF, NAME_FILE of --file-env and --fd-env, and the variable of
+//     --credentials, replaces whatever else has the name, without a word
 //  3. references inside inherited variables
 //  4. whole secrets, in the order given
 //  5. literal inherited variables

@@ -14,13 +14,14 @@ import (
 // Planner knows everything that can be known before anything is fetched. It
 // does not change: Plan may be called for each rotation.
 type Planner struct {
-	sources   Sources
-	inherited inherited
-	files     []file
-	pointed   []pointed
-	trees     []tree
-	templates []rendering
-	first     []ref.Ref // what the templates want of nothing yet
+	sources     Sources
+	inherited   inherited
+	files       []file
+	pointed     []pointed
+	trees       []tree
+	credentials []tree // that of --credentials, or none
+	templates   []rendering
+	first       []ref.Ref // what the templates want of nothing yet
 }
 
 // NewPlanner checks the sources, all of them, and returns everything that is
@@ -39,6 +40,7 @@ func NewPlanner(s Sources) (*Planner, error) {
 	p.pointed = readPointed(&s, &rep)
 	p.files = readFiles(&s, &rep)
 	p.trees = readTrees(&s, &rep)
+	p.readCredentials(&rep)
 	p.templates = readTemplates(&s, p.files, &rep)
 	if err := rep.err(); err != nil {
 		return nil, err
@@ -74,7 +76,7 @@ func (p *Planner) named() []ref.Ref {
 	for _, f := range p.files {
 		refs = append(refs, f.ref)
 	}
-	for _, t := range p.trees {
+	for _, t := range slices.Concat(p.trees, p.credentials) {
 		for _, part := range t.parts {
 			refs = append(refs, part.ref)
 		}

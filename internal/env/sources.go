@@ -53,10 +53,11 @@ type Sources struct {
 	Custom    []string   // NAME=value of the configuration: stronger than all others
 	Templates []Template // files and variables that templates make
 
-	FileVariables       []Variable // --file-env; each key and format that a file can have
-	DescriptorVariables []Variable // --fd-env, likewise
-	RuntimeDir          string     // absolute; where the files of FileVariables are, and nothing of others
-	FirstDescriptor     int        // of DescriptorVariables: they are numbered from here on
+	FileVariables       []Variable   // --file-env; each key and format that a file can have
+	DescriptorVariables []Variable   // --fd-env, likewise
+	Credentials         []Credential // --credentials
+	RuntimeDir          string       // absolute; where the files of FileVariables and Credentials are, and nothing of others
+	FirstDescriptor     int          // of DescriptorVariables: they are numbered from here on
 
 	OnConflict Conflict
 	Case       ref.Case // of names from whole secrets that do not say it themselves

@@ -34,10 +34,12 @@ func (t PlannedTree) same(other PlannedTree) bool {
 	return t.Dest == other.Dest && t.Link == other.Link && t.Mode == other.Mode && slices.EqualFunc(t.Files, other.Files, PlannedFile.same)
 }
 
-// tree is the directory of one --file DIR/=REF or of several.
+// tree is the directory of one --file DIR/=REF or of several, or that of all
+// --credentials.
 type tree struct {
-	dest  string
-	parts []file // in the order of the settings
+	dest    string
+	parts   []file // in the order of the settings
+	private bool   // see PlannedTree
 }
 
 // isDirectory tells whether the DEST of a --file is a directory.
@@ -94,7 +96,7 @@ func readPart(place, dest string, r ref.Ref) (f file, errs []error) {
 // --file under a name that a key has.
 func (p *Planner) planTrees(l lookup, plan *Plan) {
 	for _, t := range p.trees {
-		planned, ok := t.plan(l)
+		planned, ok := t.plan(&p.sources, l)
 		if !ok {
 			continue
 		}
@@ -115,12 +117,12 @@ func (p *Planner) planTrees(l lookup, plan *Plan) {
 
 // plan makes the files of a directory. ok is false where there is nothing to
 // write: all is optional and missing, or a finding has been reported.
-func (t tree) plan(l lookup) (_ PlannedTree, ok bool) {
+func (t tree) plan(s *Sources, l lookup) (_ PlannedTree, ok bool) {
 	before := len(l.report.findings)
 	planned := t.outline(t.dest)
 	from := map[string]string{} // name -> where it comes from
 	for _, part := range t.parts {
-		files, found := part.each(l)
+		files, found := part.each(s, l)
 		ok = ok || found
 		for _, f := range files {
 			if other, clash := takenBy(from, f.Dest); clash != "" {
@@ -138,7 +140,7 @@ func (t tree) plan(l lookup) (_ PlannedTree, ok bool) {
 // outline is the directory without its files.
 func (t tree) outline(dest string) PlannedTree {
 	first := t.parts[0]
-	return PlannedTree{Dest: dest, Link: dataLink, Visible: true, Mode: 0o755, Place: first.place, UID: first.uid, GID: first.gid}
+	return PlannedTree{Dest: dest, Link: dataLink, Visible: true, Mode: 0o755, Place: first.place, UID: first.uid, GID: first.gid, Private: t.private}
 }
 
 // takenBy finds what a new name cannot be beside: the same, a directory in its
@@ -154,7 +156,14 @@ func takenBy(from map[string]string, name string) (other, clash string) {
 
 // each makes a file of each field that is not null; those of PATH/* are in
 // directories after the secrets.
-func (f file) each(l lookup) (files []PlannedFile, found bool) {
+func (f file) each(s *Sources, l lookup) (files []PlannedFile, found bool) {
+	if f.alone {
+		planned, ok := f.plan(s, l)
+		if !ok {
+			return nil, false
+		}
+		return []PlannedFile{planned}, true
+	}
 	members, found := l.each(f.place, f.ref)
 	for _, m := range members {
 		for _, n := range rename(m.place, m.fields, ownNaming(m.ref), l.report) {

@@ -243,7 +243,7 @@ func (p *Planner) RemoveAbandoned(dir string, begun time.Time) error {
 			rep.add(removeFinding(dest, err))
 		}
 	}
-	for _, t := range p.trees {
+	for _, t := range slices.Concat(p.trees, p.credentials) {
 		if err := t.abandoned(dir, begun); err != nil {
 			rep.add(removeFinding(t.dest, err))
 		}

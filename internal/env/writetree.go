@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -78,6 +79,11 @@ func (w *Written) stageTree(t PlannedTree) (*stagedTree, error) {
 
 func (w *Written) openTree(t PlannedTree) (*os.Root, error) {
 	if t.Private {
+		above, err := w.openPrivate(filepath.Dir(t.Dest), slices.ContainsFunc(t.Files, PlannedFile.forOthers))
+		if err != nil {
+			return nil, err
+		}
+		above.Close() // it was only looked at
 		return w.openPrivate(t.Dest, slices.ContainsFunc(t.Files, PlannedFile.forOthers))
 	}
 	if err := w.makeDirs(t.Dest, t.UID, t.GID); err != nil {
@@ -317,7 +323,11 @@ func (t tree) abandoned(dir string, begun time.Time) error {
 		info, err := os.Lstat(filepath.Join(dest, version))
 		return err == nil && info.ModTime().Before(begun)
 	}
-	return t.outline(dest).removeIf(func(newest string) bool { return newest == "" || !isOlder(newest) }, isOlder)
+	err := t.outline(dest).removeIf(func(newest string) bool { return newest == "" || !isOlder(newest) }, isOlder)
+	if t.private && err == nil {
+		_ = syscall.Rmdir(dest) // where something is left in it, it stays
+	}
+	return err
 }
 
 func (t PlannedTree) where() where {

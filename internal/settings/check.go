@@ -67,10 +67,14 @@ func (s *Settings) checkOutputs(bad func(string, ...any)) {
 			bad("%s %s: a command that goes on keeps what it has inherited, so after the signal it would read the old value again: use --file-env, or on_change=restart", s.Origin("fd-env"), v.Name)
 		}
 	}
-	if s.IsSet("runtime-dir") && len(s.FileEnv.Items) == 0 {
-		bad("%s: is for the files of --file-env, and there is none", s.Origin("runtime-dir"))
+	if s.IsSet("runtime-dir") && !s.Private() {
+		bad("%s: is for the files of --file-env and --credentials, and there is none", s.Origin("runtime-dir"))
 	}
 }
+
+// Private tells whether there are files that are for the command alone, in the
+// runtime directory.
+func (s *Settings) Private() bool { return len(s.FileEnv.Items)+len(s.Credentials.Items) > 0 }
 
 // childOnly are the settings that mean something only while vaultexec stays
 // as the command's parent.
@@ -105,7 +109,7 @@ func (s *Settings) Supervise(reads bool) bool {
 	case ModeSupervise:
 		return true
 	}
-	files := len(s.File.Items) + len(s.FileEnv.Items) + len(s.Template.Items) + len(s.files.Tokens)
+	files := len(s.File.Items) + len(s.FileEnv.Items) + len(s.Credentials.Items) + len(s.Template.Items) + len(s.files.Tokens)
 	return len(s.ofChild()) > 0 || files > 0 || reads && !s.Once
 }
 

@@ -91,7 +91,8 @@ func (s *Settings) outputFlags() Group {
 	g.add(&s.File, "file", "DEST=REF", "a file from one key, or from a secret as json, yaml, dotenv, export or properties, or with a slash at its end a directory with a file for each key; may be repeated")
 	g.add(&s.FileEnv, "file-env", "NAME=REF", "a private file in memory, its path in NAME_FILE; may be repeated")
 	g.add(&s.FDEnv, "fd-env", "NAME=REF", "a sealed file without a name that the command inherits, its path (/proc/self/fd/N) in NAME_FILE; may be repeated")
-	g.text(&s.RuntimeDir, "runtime-dir", "DIR", "where the files of --file-env are (default a new directory in $XDG_RUNTIME_DIR or /dev/shm)")
+	g.add(&s.Credentials, "credentials", "[NAME=]REF", "private files in memory, one for each key or one under a name, in $CREDENTIALS_DIRECTORY; may be repeated")
+	g.text(&s.RuntimeDir, "runtime-dir", "DIR", "where the files of --file-env and --credentials are (default a new directory in $XDG_RUNTIME_DIR or /dev/shm)")
 	g.add(&s.Template, "template", "SRC:DEST", "a file from a template; may be repeated")
 	return g
 }

@@ -17,7 +17,8 @@ func TestCheckOutputs(t *testing.T) {
 		"--fd-env A=kv/a?on_change=signal:HUP#b --once":                 "",
 		"--file-env A=kv/a?on_change=signal:HUP#b":                      "",
 		"--file-env A=kv/a#b --runtime-dir /run/x":                      "",
-		"--runtime-dir /run/x":                                          "--runtime-dir: is for the files of --file-env, and there is none",
+		"--runtime-dir /run/x":                                          "--runtime-dir: is for the files of --file-env and --credentials, and there is none",
+		"--credentials kv/a --runtime-dir /run/x":                       "",
 		"--fd-env A=kv/a?on_change=signal:HUP#b --fd-env B=kv/a#b":      "--fd-env A: " + keeps,
 		"--mode exec --fd-env A=kv/a#b --file-env B=kv/a?mode=0400&x#b": `--file-env B: unknown parameter "x": there are version, optional, default, decode, namespace, prefix, case, names, only, except, refresh, on_change, format, mode, owner`,
 	} {

@@ -47,6 +47,7 @@ type Settings struct {
 
 	FileEnv     FileVariableList       `split_words:"true"`
 	FDEnv       DescriptorVariableList `split_words:"true"`
+	Credentials CredentialList         `split_words:"true"`
 	RuntimeDir  string                 `split_words:"true"`
 	Template    TemplateList           `split_words:"true"`
 	EnvTemplate EnvTemplateList        `split_words:"true"`

@@ -181,6 +181,12 @@ func (l *DescriptorVariableList) Decode(v string) error {
 	return l.decode(v, env.ParseDescriptorVariable)
 }
 
+// CredentialList are the [NAME=]REF of --credentials.
+type CredentialList struct{ list[env.Credential] }
+
+func (l *CredentialList) Set(v string) error    { return l.add(env.ParseCredential(v)) }
+func (l *CredentialList) Decode(v string) error { return l.decode(v, env.ParseCredential) }
+
 // TemplateList are the SRC:DEST pairs of --template.
 type TemplateList struct{ list[env.Template] }
 
