@@ -95,6 +95,8 @@ var examples = []example{
 
 	{file: "docs/references.md", first: "DB_PASSWORD='vault:internal/database/config#password'", kind: asEnv, pod: true,
 		env: map[string]string{"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db:5432/app"}},
+	{file: "docs/references.md", first: "DB_DSN='postgres://app:${vault:internal/database/config#${ .password | urlquery }}@db:5432/app'", kind: asEnv, pod: true,
+		env: map[string]string{"DB_DSN": "postgres://app:db-secret-password@db:5432/app"}},
 
 	{file: "docs/references.md", first: "vaultexec --role app --secret 'internal/app/*?names=path&case=upper' -- app", kind: inShell, pod: true,
 		env: map[string]string{"DB_USERNAME": "app-username", "DB_PASSWORD": "app-password", "MAIL_PASSWORD": "mail-password"}},

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"encoding/base64"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -44,6 +45,8 @@ func TestP1EnvironmentOfVaultEnv(t *testing.T) {
 		"VAULT_ENV_FROM_PATH=" + kv.data("all") + "#1", "VAULT_TRANSIT_KEY_ID=app", "VAULT_TRANSIT_PATH=" + mount, "VAULT_TRANSIT_BATCH_SIZE=25",
 		"PASSWORD=vault:" + kv.data("app") + "#password",
 		"URL=postgres://app:${vault:" + kv.data("app") + "#password}@db",
+		"DSN=postgres://app:${vault:" + kv.data("app") + "#${ .password | urlquery }}@db",
+		"PLAIN=>>vault:" + mount + `/decrypt/app#${.plaintext | b64dec}#{"ciphertext": "` + ciphertext + `"}`,
 		"SECRET=" + ciphertext,
 		"GONE=vault:" + kv.data("none") + "#password",
 		"NOTE=see default:vault:xx # comment",
@@ -54,6 +57,8 @@ func TestP1EnvironmentOfVaultEnv(t *testing.T) {
 			res.exited(0)
 			res.childHas("PASSWORD", password)
 			res.childHas("URL", "postgres://app:"+password+"@db")
+			res.childHas("DSN", "postgres://app:"+url.QueryEscape(password)+"@db")
+			res.childHas("PLAIN", plain)
 			res.childHas("SECRET", plain)
 			res.childHas("USER", "old")
 			res.childHas("VAULT_ROLE", a.role)

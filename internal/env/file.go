@@ -101,6 +101,7 @@ func (f file) check(s *Sources, errs []error, rep *report) {
 	for _, err := range errs {
 		rep.addf(ClassConfig, "%s: %v", f.place, err)
 	}
+	checkKey(f.place, f.ref, rep)
 	if n := s.naming(f.ref); len(errs) == 0 && f.format.variables && n.spoils() {
 		rep.addf(ClassConfig, "%s: prefix %q cannot begin a variable's name: a name is letters, digits and _, and begins with no digit", f.place, n.prefix)
 	}
@@ -219,7 +220,7 @@ func (f file) content(place string, s *Sources, l lookup) (_ content, ok bool) {
 	} else {
 		list = rename(place, fields, ownNaming(f.ref), l.report)
 	}
-	return content{list, f.ref.Key != ""}, len(l.report.findings) == before
+	return content{list, f.ref.IsOne()}, len(l.report.findings) == before
 }
 
 func checkReserved(place string, list []named, rep *report) {

@@ -46,7 +46,7 @@ func chooseFormat(dest string, r ref.Ref) (format, error) {
 			if f.encode == nil && r.Below {
 				return format{}, errors.New("format=raw writes one value, and PATH/* is many secrets: use format=json, yaml, dotenv, export or properties")
 			}
-			if f.encode == nil && r.Key == "" {
+			if f.encode == nil && !r.IsOne() {
 				return format{}, errors.New("format=raw writes one value: add #KEY, or use format=json, yaml, dotenv, export or properties")
 			}
 			return f, nil
@@ -56,7 +56,7 @@ func chooseFormat(dest string, r ref.Ref) (format, error) {
 	if r.Format != "" {
 		return format{}, fmt.Errorf("format=%s is none of %s%s", r.Format, strings.Join(names, ", "), didYouMean(r.Format, names))
 	}
-	if r.Key != "" {
+	if r.IsOne() {
 		return formats[0], nil
 	}
 	for _, f := range formats {

@@ -57,6 +57,11 @@ func readInherited(s *Sources, rep *report) inherited {
 				rep.addf(ClassConfig, "variable %s: %v", name, err)
 				continue
 			}
+			for _, segment := range segments {
+				if segment.Ref != nil {
+					checkKey("variable "+name, *segment.Ref, rep)
+				}
+			}
 			if segments != nil {
 				in.references = append(in.references, reference{name, segments})
 				continue

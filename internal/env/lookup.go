@@ -21,6 +21,12 @@ type lookup struct {
 // the reference is optional, or the lack of it has been reported.
 func (l lookup) value(place string, r ref.Ref) (_ secret.Value, ok bool) {
 	v := l.secrets[r.Source][r.Key]
+	if r.Template != "" {
+		var failed bool
+		if v, failed = l.compute(place, r); failed {
+			return secret.Value{}, false
+		}
+	}
 	switch {
 	case !v.IsNull():
 		return l.decode(place, r, v)
@@ -51,9 +57,9 @@ func (l lookup) decode(place string, r ref.Ref, v secret.Value) (_ secret.Value,
 // fields are those that a reference takes of a secret, null ones included: all,
 // those chosen with only= and except=, or the one key.
 func (l lookup) fields(place string, r ref.Ref) (_ secret.Fields, ok bool) {
-	if r.Key != "" {
+	if r.IsOne() {
 		v, ok := l.value(place, r)
-		return secret.Fields{r.Key: v}, ok
+		return secret.Fields{r.Key + r.Template: v}, ok
 	}
 	all, ok := l.all(place, r)
 	if !ok {

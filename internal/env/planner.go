@@ -129,9 +129,10 @@ func checkVariables(s *Sources, rep *report) {
 			rep.addf(ClassConfig, "--env %q: %v", v.Name, err)
 			continue
 		}
-		if v.Ref.Key == "" {
+		if !v.Ref.IsOne() {
 			rep.addf(ClassConfig, "--env %s: one variable takes one key: add #KEY to %s", v.Name, v.Ref)
 		}
+		checkKey("--env "+v.Name, v.Ref, rep)
 		if other, ok := first[v.Name]; ok {
 			rep.addf(ClassConflict, "--env %s is given twice, with %s and %s: remove one", v.Name, other, v.Ref)
 			continue

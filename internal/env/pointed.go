@@ -68,7 +68,7 @@ func readPointed(s *Sources, rep *report) []pointed {
 	}
 	add := func(flag string, v Variable, dest string, number int) {
 		place := flag + " " + v.Name
-		if v.Ref.Key == "" && v.Ref.Format == "" {
+		if !v.Ref.IsOne() && v.Ref.Format == "" {
 			rep.addf(ClassConfig, "%s: a whole secret needs a format: add format=json, yaml, dotenv, export or properties, or take one value with #KEY", place)
 			return
 		}

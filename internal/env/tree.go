@@ -83,6 +83,9 @@ func readPart(place, dest string, r ref.Ref) (f file, errs []error) {
 	if dest == "/" {
 		errs = append(errs, errors.New("the root directory is no place for secrets: name a directory in it"))
 	}
+	if r.Template != "" {
+		errs = append(errs, errors.New("a template in place of the key gives no file's name: name a file"))
+	}
 	if r.PathNames {
 		errs = append(errs, errors.New("names=path has no meaning in a directory, where the secrets of PATH/* are directories: remove it"))
 	}

@@ -19,6 +19,33 @@ func TestDecodeBase64(t *testing.T) {
 	checkError(t, err, "not_representable", "--env A: kv/app#bad is not base64, as decode= says: correct it, or remove decode=")
 }
 
+// A template in place of a key has the fields of its secret as its dot.
+func TestKeyTemplates(t *testing.T) {
+	v := vault{"kv/app": `{"user":"u&","list":["a","b"],"nil":null,"n":5,"secret":"` + canary + `"}`}
+	got, err := plan(t, v, []string{"A=vault:kv/app#${ .user | urlquery }", "B=pg://${vault:kv/app#${.user | printf \"%s}\"}}@h", "C=vault:kv/app#{\"l\":${ .list | toJSON }}"},
+		"--env D=kv/app#${.user | upper}-${.n}", "--env E=kv/app?optional#${.none}", "--env F=kv/app?default=d#${.nil}", "--env G=kv/none?optional#${.none}")
+	if want := []string{"A=u%26", "B=pg://u&}@h", `C={"l":["a","b"]}`, "D=U&-5", "F=d"}; err != nil || !slices.Equal(got.Environ, want) {
+		t.Errorf("%q, %v, want %q", got.Environ, err, want)
+	}
+	got, err = plan(t, v, nil, "--file /f=kv/app#${range .list}${.}\n${end}")
+	if err != nil || got.Files[0].Content.Text() != "a\nb\n" {
+		t.Errorf("%v, %v", got.Files, err)
+	}
+	_, err = plan(t, v, []string{"A=vault:kv/app#${.none}", "B=${vault:kv/app#${.nil}}"}, "--env C=kv/app#${.secret.x}", "--env D=kv/app#${with secret \"kv/other\"}${.Data}${end}")
+	checkError(t, err, ClassTemplate,
+		"--env C, line 1 of the template: can't evaluate field x in type interface {}",
+		"--env D: a template in place of a key has the fields of its own secret and reads no other: use --env-template or --template",
+		"variable A: kv/app#${.none} is missing: correct it, or add optional or default= to the reference",
+		"variable B: kv/app#${.nil} is missing: correct it, or add optional or default= to the reference")
+	_, err = plan(t, v, []string{"A=vault:kv/app#${.a | nothing}"}, "--env B=kv/app#${.a", "--file /f=kv/app#${nothing}", "--file /d/=kv/app#${.user}")
+	checkError(t, err, ClassTemplate,
+		"--env B, line 1 of the template: unclosed action",
+		`--file /f, line 1 of the template: function "nothing" not defined`,
+		"--file /d/: a template in place of the key gives no file's name: name a file")
+	_, err = plan(t, v, []string{"A=vault:kv/app#${.a | nothing}"})
+	checkError(t, err, ClassTemplate, `variable A, line 1 of the template: function "nothing" not defined`)
+}
+
 // What vault-env finds in inherited variables beside references.
 func TestInheritedFromVaultEnv(t *testing.T) {
 	s := Sources{Inherited: []string{"A=vault:v1:cipher==", "B=vault:kv/none#x", "C=x ${vault:kv/none#x}", "D=vault:kv/none?default=d#x", "VAULT_TOKEN=vault:login"},

@@ -147,10 +147,10 @@ func (r *Ref) setParams(query string, use Use) error {
 			return fmt.Errorf("parameter %s has no meaning here", name)
 		case r.Below && (name == "version" || p.key == onlyWithKey):
 			return fmt.Errorf("parameter %s goes with one secret, not with all below a path: name the secret in place of /*", name)
-		case p.key == onlyWithKey && r.Key == "":
+		case p.key == onlyWithKey && !r.IsOne():
 			return fmt.Errorf("parameter %s goes with one key: add #KEY", name)
-		case p.key == onlyWithoutKey && r.Key != "":
-			return fmt.Errorf("parameter %s goes with a whole secret: remove #%s", name, r.Key)
+		case p.key == onlyWithoutKey && r.IsOne():
+			return fmt.Errorf("parameter %s goes with a whole secret: remove #%s", name, r.Key+r.Template)
 		}
 		value, err := unescape(escaped)
 		if err == nil {

@@ -4,11 +4,12 @@
 //	[vault:]PATH/*[?PARAM=VALUE&...]
 //	>>[vault:]PATH[?PARAM=VALUE&...][#KEY][#{JSON}]
 //	vault:login[?PARAM=VALUE&...]
+//	[vault:]PATH[?PARAM=VALUE&...]#TEMPLATE[#VERSION]
 //
 // The second form takes every secret below PATH. The third writes the JSON
 // object, {} where there is none, and takes the answer: certificates of pki and
 // whatever else an engine makes on demand. The fourth is the token of vaultexec's
-// own login.
+// own login. In the fifth ${ .field | function } takes the place of a key.
 //
 // PATH is what a user of the vault command would type. A character that the
 // grammar uses itself is written as in a URL: %23 for #, %3F for ?, %26 for &,
@@ -89,7 +90,8 @@ const (
 // Ref is one parsed reference.
 type Ref struct {
 	Source
-	Key      string  // field of the secret; empty means all of them
+	Key      string  // field of the secret; empty means all of them, or Template
+	Template string  // Go template of the fields, with ${ and } as delimiters, in place of a key
 	Optional bool    // a missing secret or key is no error
 	Default  *string // value to use where the secret or key is missing
 	Decode   string  // base64: the value is decoded before it is used
@@ -113,11 +115,17 @@ type Ref struct {
 
 // String names the reference in messages, by path and key.
 func (r Ref) String() string {
-	if r.Key == "" || r.Login {
+	switch {
+	case r.Template != "":
+		return Escape(r.Path) + "#" + printable(r.Template) + r.where()
+	case r.Key == "" || r.Login:
 		return r.Source.String()
 	}
 	return Escape(r.Path) + "#" + Escape(r.Key) + r.where()
 }
+
+// IsOne tells whether the reference is to one value, not to all of a secret.
+func (r Ref) IsOne() bool { return r.Key != "" || r.Template != "" }
 
 // Use is where a reference stands, which decides what it may say.
 type Use int
@@ -152,10 +160,13 @@ func Parse(text string, use Use) (Ref, error) {
 	if err := r.setKey(keys, strings.Contains(text, "#")); err != nil {
 		return r, err
 	}
-	if r.Below && (r.Key != "" || use == Variable || write) {
+	if r.Template != "" && use == Secret {
+		return r, errors.New("a template in place of the key has no name for its variable: use --env NAME=" + r.String())
+	}
+	if r.Below && (r.IsOne() || use == Variable || write) {
 		return r, errors.New("PATH/* is many secrets: it goes with --secret and with files, and without a key; a star that is part of a name is written %2A")
 	}
-	if use == Variable && r.Key == "" {
+	if use == Variable && !r.IsOne() {
 		return r, errors.New("one variable takes one key: add #KEY")
 	}
 	if hasQuery {
@@ -239,13 +250,13 @@ func (r *Ref) setPath(escaped string) error {
 }
 
 func (r *Ref) setKey(text string, present bool) error {
+	if i := strings.Index(text, templateOpen); i >= 0 {
+		return r.setTemplate(text)
+	}
 	if strings.Contains(text, "?") {
 		return errors.New("parameters stand before the #, as in PATH?PARAM=VALUE#KEY; a ? in a key is written %3F")
 	}
 	escaped, version, versioned := strings.Cut(text, "#")
-	if strings.Contains(escaped, "${") {
-		return errors.New("a template in place of the key (${...}) is not supported")
-	}
 	key, err := unescape(escaped)
 	if err != nil {
 		return fmt.Errorf("the key: %v", err)

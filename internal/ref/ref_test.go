@@ -51,6 +51,10 @@ func TestParse(t *testing.T) {
 		{"kv/app/*?names=path&only=db/*&optional&namespace=team", Secret, Ref{Source: Source{Path: "kv/app", Below: true, Namespace: "team"}, PathNames: true, Only: []string{"db/*"}, Optional: true}},
 		{"kv/app/*?names=key", Secret, Ref{Source: Source{Path: "kv/app", Below: true}}},
 		{"kv/%2A/a%2Ab/%2a", Secret, Ref{Source: Source{Path: "kv/*/a*b/*"}}},
+		{"kv/app?version=2#${.a | f \"#}\"}b%20?${.c}", Variable, Ref{Source: Source{Path: "kv/app", Version: 2}, Template: `${.a | f "#}"}b%20?${.c}`}},
+		{"kv/app?default=x&decode=base64#${.a}#3", File, Ref{Source: Source{Path: "kv/app", Version: 3}, Template: "${.a}", Default: ptr("x"), Decode: "base64"}},
+		{`>>transit/decrypt/k#${.plaintext | b64dec}#{"ciphertext":"c"}`, Variable, Ref{Source: Source{Path: "transit/decrypt/k", Body: `{"ciphertext":"c"}`}, Template: "${.plaintext | b64dec}"}},
+		{"kv/app#$%7B.a}", Variable, Ref{Source: kv, Key: "${.a}"}},
 		{"kv/app?case=keep#key", Secret, Ref{Source: kv, Key: "key", Case: CaseKeep}},
 	}
 	for _, tt := range tests {
@@ -109,7 +113,10 @@ func TestParseErrors(t *testing.T) {
 		{"kv/app#", Variable, "there is no key after #"},
 		{"kv/app##3", Variable, "there is no key after #"},
 		{"kv/app#a%", Variable, "the key: has a % that is not followed by two hexadecimal digits: write %25 for the sign itself"},
-		{"kv/app#${.a | b}", Variable, "a template in place of the key (${...}) is not supported"},
+		{"kv/app#${.a | b}", Secret, "a template in place of the key has no name for its variable: use --env NAME=kv/app#${.a | b}"},
+		{"kv/app/*#${.a}", File, manySecrets},
+		{"kv/app?only=a#${.a}", File, "parameter only goes with a whole secret: remove #${.a}"},
+		{"kv/app#${.a}#x", Variable, "the version after the second #: is a number from 1 up"},
 		{"kv/app#key#", Variable, "the version after the second #: is a number from 1 up"},
 		{"kv/app#key#0", Variable, "the version after the second #: is a number from 1 up"},
 		{"kv/app#key#-1", Variable, "the version after the second #: is a number from 1 up"},
@@ -281,6 +288,9 @@ func text(r Ref) string {
 	if r.Key != "" {
 		s += "#" + Escape(r.Key)
 	}
+	if r.Template != "" {
+		s += "#" + r.Template
+	}
 	if r.Body != "" {
 		s = ">>" + s + "#" + r.Body
 	}
@@ -290,7 +300,7 @@ func text(r Ref) string {
 var seeds = []string{
 	"kv/app#key", "vault:kv/app#key#3", "secret/data/app?version=2&optional#key", "kv/app?default=a%26b#key",
 	"kv/app?prefix=DB_&case=upper&only=a,b*&except=[c-d]", "kv/app?format=json&mode=0440&owner=1:2", "kv/app?namespace=team/a",
-	">>kv/app#k", ">>vault:pki/issue/app#certificate#{\"common_name\": \"a}#?\", \"n\": 1}", ">>pki/issue/app#{}", "kv/app?refresh=5m&on_change=signal:HUP#k", "kv/a%23b#c%23d", "kv/%2e%2e/x", "kv/%", "?#", "vault:", "vault%3Akv/x#k", "kv/x?%", "kv/x#${.a}", "kv/x#$%7B", "kv/\xff#\xfe", "kv/*",
+	">>kv/app#k", ">>vault:pki/issue/app#certificate#{\"common_name\": \"a}#?\", \"n\": 1}", ">>pki/issue/app#{}", "kv/app?refresh=5m&on_change=signal:HUP#k", "kv/a%23b#c%23d", "kv/%2e%2e/x", "kv/%", "?#", "vault:", "vault%3Akv/x#k", "kv/x?%", "kv/x#${.a}", "kv/x#a${.a | f \"}\"}b${`}`}?#3", ">>kv/x#${.a}#{}", "kv/x#$%7B", "kv/\xff#\xfe", "kv/*",
 	"kv/app/*?names=path&only=db/*&case=upper", "kv/%2A", "kv/%2A/*", "kv/*/", "/*", "kv/*#k", ">>kv/*",
 }
 
@@ -317,7 +327,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(again, r) {
 			t.Errorf("Parse(%q) = %s, but Parse(%q) = %s, %v", s, show(r), text(r), show(again), err)
 		}
-		if r.Namespace == "" && r.Body == "" {
+		if r.Namespace == "" && r.Body == "" && r.Template == "" {
 			if again, err = Parse(r.String(), Secret); err != nil || again.Path != r.Path || again.Below != r.Below || again.Key != r.Key {
 				t.Errorf("Parse(%q).String() = %q, which is %s, %v", s, r, show(again), err)
 			}

@@ -19,6 +19,7 @@ type Segment struct {
 //	vault:PATH#KEY[#VERSION]               the whole value
 //	>>vault:PATH#KEY[#{JSON}]              the same, of the answer to a write
 //	postgres://app:${vault:PATH#KEY}@db    inline, any number of them, written ones too
+//	vault:PATH#${.field | function}        a template in place of KEY, in all of these
 //
 //	vault:login                            the token of vaultexec's own login
 //	ref+vault://PATH[?PARAM=VALUE&...]#/KEY   the form of vals
@@ -87,10 +88,36 @@ func parseInline(value string) ([]Segment, error) {
 	return segments, nil
 }
 
+// keyTemplate is where the template begins that an inline reference has in place
+// of its key, or -1.
+func keyTemplate(text string) int {
+	if strings.HasPrefix(text, ">>") {
+		text, _, _ = strings.Cut(text, "#{") // what is written is its own business
+	}
+	_, key, _ := strings.Cut(text, "#")
+	if i := strings.Index(key, templateOpen); i >= 0 {
+		return len(text) - len(key) + i
+	}
+	return -1
+}
+
 // cutInline splits at the brace that closes an inline reference; the JSON object
-// of a write has braces of its own.
+// of a write has braces of its own, and so have the actions of a template.
 func cutInline(text string) (inner, tail string, closed bool) {
 	end := strings.IndexByte(text, '}')
+	for at := keyTemplate(text); at >= 0 && at < end; {
+		_, rest, err := cutAction(text[at:])
+		if err != nil {
+			return "", "", false
+		}
+		begin := len(text) - len(rest)
+		if end = strings.IndexByte(rest, '}'); end >= 0 {
+			end += begin
+		}
+		if at = strings.Index(rest, templateOpen); at >= 0 {
+			at += begin
+		}
+	}
 	if at := strings.Index(text, "#{"); strings.HasPrefix(text, ">>") && at >= 0 && at < end {
 		dec := json.NewDecoder(strings.NewReader(text[at+1:]))
 		var object json.RawMessage

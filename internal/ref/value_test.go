@@ -29,6 +29,10 @@ func TestParseValue(t *testing.T) {
 		}},
 		{`>>vault:pki/issue/a#k#{"a":"}"}`, []Segment{{Ref: w}}},
 		{`a${>>vault:pki/issue/a#k#{"a": "}"}}b${vault:kv/a#k}`, []Segment{{Literal: "a"}, {Ref: w}, {Literal: "b"}, {Ref: r("kv/a", "k")}}},
+		{"vault:kv/a#${.k | f}", []Segment{{Ref: &Ref{Source: Source{Path: "kv/a"}, Template: "${.k | f}"}}}},
+		{"a${vault:kv/a#x${.k | f `}` \"\\\"}\" '}'}y${.l}}b${vault:kv/a#k}", []Segment{
+			{Literal: "a"}, {Ref: &Ref{Source: Source{Path: "kv/a"}, Template: "x${.k | f `}` \"\\\"}\" '}'}y${.l}"}}, {Literal: "b"}, {Ref: r("kv/a", "k")}}},
+		{`${>>vault:pki/issue/a#${.k}#{"a": "}"}}${HOME}`, []Segment{{Ref: &Ref{Source: w.Source, Template: "${.k}"}}, {Literal: "${HOME}"}}},
 		{"}${vault:kv/a#k%7D}}$", []Segment{{Literal: "}"}, {Ref: r("kv/a", "k}")}, {Literal: "}$"}}},
 	}
 	for _, tt := range tests {
@@ -46,6 +50,8 @@ func TestParseValueErrors(t *testing.T) {
 		"${>>vault:pki/issue/a#k#{\"a\":\"}\"}": "${vault: is not closed by }",
 		">>vault:pki/issue/a#k#{" + canary:      "what is to be written is not one JSON object, as in >>PATH#KEY#{\"name\": \"value\"}",
 		canary + "${vault:kv/a#k":               "${vault: is not closed by }",
+		canary + "${vault:kv/a#${.k}":           "${vault: is not closed by }",
+		canary + "${vault:kv/a#${.k":            "${vault: is not closed by }",
 		canary + "${vault:kv/a}":                "one variable takes one key: add #KEY",
 		"${vault:kv/a?default=" + canary + "}":  "one variable takes one key: add #KEY",
 	} {
@@ -80,7 +86,10 @@ func FuzzParseValue(f *testing.F) {
 				if written, ok := strings.CutPrefix(inner, "vault:>>"); ok {
 					inner = ">>vault:" + written
 				}
-				b.WriteString("${" + inner + "}")
+				if len(segments) > 1 {
+					inner = "${" + inner + "}"
+				}
+				b.WriteString(inner)
 			}
 		}
 		again, err := ParseValue(b.String())

@@ -8,9 +8,15 @@ import (
 )
 
 // Error is a template that cannot be parsed or executed. It shows no value.
-type Error struct{ text string }
+type Error struct {
+	text string
+	key  string // that there is not, if it is that
+}
 
 func (e *Error) Error() string { return e.text }
+
+// MissingKey is the key that a map does not have; empty if something else is wrong.
+func (e *Error) MissingKey() string { return e.key }
 
 // Class is how the failure is sorted for whoever reads it by machine.
 func (*Error) Class() string { return "template" }
@@ -27,9 +33,9 @@ func failf(format string, args ...any) error { return &failure{fmt.Sprintf(forma
 func (o Options) parseError(err error) error {
 	text := strings.TrimPrefix(err.Error(), "template: template:")
 	if line, rest, ok := strings.Cut(text, ": "); ok && isNumber(line) {
-		return &Error{fmt.Sprintf("%s, line %s of the template: %s", o.Place, line, rest)}
+		return &Error{text: fmt.Sprintf("%s, line %s of the template: %s", o.Place, line, rest)}
 	}
-	return &Error{fmt.Sprintf("%s: the template cannot be parsed: %s", o.Place, text)}
+	return &Error{text: fmt.Sprintf("%s: the template cannot be parsed: %s", o.Place, text)}
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
@@ -45,12 +51,12 @@ func (o Options) executeError(err error) error {
 			line = ", line " + parts[1] + " of the template"
 		}
 	}
-	why := "it cannot be executed there: its functions do not take such values"
+	why, key := "it cannot be executed there: its functions do not take such values", ""
 	var own *failure
 	if errors.As(err, &own) {
 		why = own.text
 	} else if m := regexp.MustCompile(missingKey).FindString(text); m != "" {
-		key := strings.TrimPrefix(m, "map has no entry for key ")
+		key = strings.TrimPrefix(m, "map has no entry for key ")
 		why = fmt.Sprintf("there is no key %s: correct it, or guard it with {{ if index ... }}", key)
 	} else {
 		for _, known := range harmless {
@@ -59,7 +65,7 @@ func (o Options) executeError(err error) error {
 			}
 		}
 	}
-	return &Error{fmt.Sprintf("%s%s: %s", o.Place, line, why)}
+	return &Error{fmt.Sprintf("%s%s: %s", o.Place, line, why), key}
 }
 
 // Compiled when there is an error: compiling costs, and package init is in front

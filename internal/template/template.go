@@ -14,6 +14,7 @@ package template
 import (
 	"maps"
 	"slices"
+	"strings"
 	text "text/template"
 
 	"vaultexec/internal/ref"
@@ -27,6 +28,7 @@ type Options struct {
 	Lenient     bool     // a missing key is written as <no value>, not an error
 	Sandbox     string   // the directory that file is limited to; empty: anywhere
 	Deny        []string // globs of functions that it may not use
+	Sprig       bool     // sprig's functions have their own names too, before others of these names
 }
 
 // Template is a template that was parsed.
@@ -39,6 +41,7 @@ type Template struct {
 // Data is what a template is executed with.
 type Data struct {
 	Secrets map[ref.Source]secret.Fields // what is there
+	Fields  secret.Fields                // what . is; nil: nothing
 	Env     func(name string) (string, bool)
 }
 
@@ -75,7 +78,7 @@ func (t *Template) Execute(d Data) (Result, error) {
 	}
 	e.template = copied.Funcs(e.functions())
 	var out limited
-	err = e.template.Execute(&out, nil)
+	err = e.template.Execute(&out, d.dot())
 	r := Result{Used: e.used, Missing: e.missing}
 	switch {
 	case len(e.missing) > 0: // an error may come of what is not there yet
@@ -85,6 +88,20 @@ func (t *Template) Execute(d Data) (Result, error) {
 	}
 	r.Text = out.String()
 	return r, nil
+}
+
+// dot is what a template begins with: a field that is null is none.
+func (d Data) dot() any {
+	if d.Fields == nil {
+		return nil
+	}
+	fields := make(map[string]any, len(d.Fields))
+	for name, v := range d.Fields {
+		if !v.IsNull() {
+			fields[name] = copied(v.Any())
+		}
+	}
+	return fields
 }
 
 // execution is one execution of a template; its functions are the template's.
@@ -119,6 +136,11 @@ func (e *execution) functions() text.FuncMap {
 	all := text.FuncMap{}
 	for _, some := range []text.FuncMap{e.vaultFunctions(), e.ownFunctions(), textFunctions(), encodingFunctions(), collectionFunctions(), mathFunctions(), sprigFunctions(), printFunctions()} {
 		maps.Copy(all, some)
+	}
+	if e.options.Sprig {
+		for name, f := range sprigFunctions() {
+			all[strings.TrimPrefix(name, "sprig_")] = f
+		}
 	}
 	for name, why := range unsupported() {
 		all[name] = refusing(name, why)
