@@ -117,7 +117,7 @@ var examples = []example{
 		reads: "/run/secrets/db/password", has: "db-secret-password"},
 	{file: "docs/references.md", first: "vaultexec --role app --file-env POSTGRES_PASSWORD=internal/database/config#password -- app", kind: inShell, pod: true,
 		parts: map[string]string{"POSTGRES_PASSWORD_FILE": "/POSTGRES_PASSWORD"}},
-	{file: "docs/references.md", first: "vaultexec --role app --credentials internal/database/config --credentials mail.password=internal/mail#password -- app", kind: inShell, pod: true,
+	{file: "docs/references.md", first: "vaultexec --role app --credentials internal/database/config --credentials mail.password=internal/app/mail#password -- app", kind: inShell, pod: true,
 		parts: map[string]string{"CREDENTIALS_DIRECTORY": "/credentials.d"}},
 	{file: "docs/references.md", first: `TLS_CERT='>>vault:pki/issue/web#certificate#{"common_name": "web.example"}'`, kind: asEnv, pod: true,
 		parts: map[string]string{"TLS_CERT": "-----BEGIN CERTIFICATE-----", "TLS_KEY": " PRIVATE KEY-----"}},

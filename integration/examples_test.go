@@ -237,6 +237,9 @@ func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...
 		res.childHas(name, value)
 	}
 	for name, part := range x.parts {
+		if res.child == nil {
+			t.Fatal("it did not start")
+		}
 		if value, _ := res.child.lookup(name); !strings.Contains(value, part) {
 			t.Errorf("%s has no %q in it", name, part)
 		}
