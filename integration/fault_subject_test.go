@@ -44,11 +44,17 @@ func faultDatabase(t *testing.T, v *servers.Vault) *servers.Database {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return databaseIn(t, v, pg, leaseLife)
+}
+
+// databaseIn mounts one with a given PostgreSQL behind it.
+func databaseIn(t *testing.T, v *servers.Vault, pg *servers.Postgres, life time.Duration) *servers.Database {
+	t.Helper()
 	enabling.Lock()
 	defer enabling.Unlock()
 	d, err := v.EnableDatabase(t.Context(), unique("database"), pg)
 	if err == nil {
-		err = d.DynamicRole(t.Context(), faultRole, leaseLife, time.Hour)
+		err = d.DynamicRole(t.Context(), faultRole, life, time.Hour)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -299,23 +305,14 @@ func (s *subject) setHold() (lift func()) {
 	}
 }
 
-// bufferOfVault is how much longer PostgreSQL takes credentials than their
-// lease lives, see path_creds_create.go of Vault's database engine.
-const bufferOfVault = 5 * time.Second
-
 // validUntil is when the lease of the child's credentials ends.
 func (s *subject) validUntil() time.Time {
 	s.t.Helper()
-	pg, err := faultPostgres()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var until time.Time
-	err = pg.DB().QueryRowContext(s.t.Context(), "SELECT rolvaliduntil FROM pg_roles WHERE rolname = $1", s.creds("DB_USER")).Scan(&until)
+	until, err := s.db.ValidUntil(s.t.Context(), s.creds("DB_USER"))
 	if err != nil {
 		s.t.Fatalf("%s: %v\n%s", s.name, err, s.r.outputs())
 	}
-	return until.Add(-bufferOfVault)
+	return until
 }
 
 // renewed waits until the child's credentials are good for longer than that.

@@ -100,6 +100,25 @@ func (d *Database) CredsPath(name string) string { return d.Mount + "/creds/" + 
 // StaticCredsPath is where a static role's credentials are read.
 func (d *Database) StaticCredsPath(name string) string { return d.Mount + "/static-creds/" + name }
 
+// vaultsBuffer is how much longer PostgreSQL takes credentials than their lease
+// lives, see secret_creds.go of Vault's database engine.
+const vaultsBuffer = 5 * time.Second
+
+// ValidUntil is when the lease of a user ends.
+func (d *Database) ValidUntil(ctx context.Context, user string) (time.Time, error) {
+	var until time.Time
+	err := d.postgres.super.QueryRowContext(ctx, "SELECT rolvaliduntil FROM pg_roles WHERE rolname = $1", user).Scan(&until)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("when %s ends: %w", user, err)
+	}
+	return until.Add(-vaultsBuffer), nil
+}
+
+// Unmount takes the engine away, and with it all that it has made.
+func (d *Database) Unmount(ctx context.Context) error {
+	return d.vault.client.Sys().UnmountWithContext(ctx, d.Mount)
+}
+
 // Query is what an application does: it reads the table, on a new connection.
 // Nil means that the credentials are good.
 func (d *Database) Query(ctx context.Context, user, password string) error {

@@ -25,6 +25,8 @@ type Postgres struct {
 	Password  string // and the password, asked for on the socket too
 
 	dir   string
+	bin   string
+	who   *syscall.Credential // that it runs as; nil is this user
 	proc  *process
 	super *sql.DB
 }
@@ -44,8 +46,8 @@ func StartPostgres(ctx context.Context) (*Postgres, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := &Postgres{User: "super", Password: rand.Text(), SocketDir: dir, dir: dir}
-		if err := p.start(ctx, bin); err != nil {
+		p := &Postgres{User: "super", Password: rand.Text(), SocketDir: dir, dir: dir, bin: bin}
+		if err := p.start(ctx); err != nil {
 			_ = p.Stop()
 			return nil, err
 		}
@@ -53,7 +55,7 @@ func StartPostgres(ctx context.Context) (*Postgres, error) {
 	})
 }
 
-func (p *Postgres) start(ctx context.Context, bin string) error {
+func (p *Postgres) start(ctx context.Context) error {
 	ports, err := freePorts(1)
 	if err != nil {
 		return err
@@ -62,20 +64,20 @@ func (p *Postgres) start(ctx context.Context, bin string) error {
 	if p.super, err = p.Open(p.User, p.Password); err != nil {
 		return err
 	}
-	who, err := unprivileged()
-	if err != nil {
+	if p.who, err = unprivileged(); err != nil {
 		return err
 	}
-	data, password := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "password")
+	password := filepath.Join(p.dir, "password")
 	if err := os.WriteFile(password, []byte(p.Password), 0o600); err != nil {
 		return err
 	}
-	if who != nil {
-		if err := errors.Join(os.Chown(p.dir, int(who.Uid), int(who.Gid)), os.Chown(password, int(who.Uid), int(who.Gid))); err != nil {
+	if p.who != nil {
+		uid, gid := int(p.who.Uid), int(p.who.Gid)
+		if err := errors.Join(os.Chown(p.dir, uid, gid), os.Chown(password, uid, gid)); err != nil {
 			return err
 		}
 	}
-	initdb, err := startProcessAs(who, p.dir, filepath.Join(bin, "initdb"), []string{"--pgdata", data,
+	initdb, err := startProcessAs(p.who, p.dir, filepath.Join(p.bin, "initdb"), []string{"--pgdata", p.data(),
 		"--username", p.User, "--pwfile", password, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"}, nil)
 	if err != nil {
 		return err
@@ -83,9 +85,18 @@ func (p *Postgres) start(ctx context.Context, bin string) error {
 	if err := initdb.finish(ctx); err != nil {
 		return err
 	}
+	return p.Up(ctx)
+}
+
+func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
+
+// Up starts the server again after Down, at the same address and with what was
+// in it.
+func (p *Postgres) Up(ctx context.Context) error {
 	host, port, _ := strings.Cut(p.Address, ":")
+	var err error
 	// What it writes is gone when it ends: nothing has to reach the disk.
-	p.proc, err = startProcessAs(who, p.dir, filepath.Join(bin, "postgres"), []string{"-D", data, "-h", host, "-p", port,
+	p.proc, err = startProcessAs(p.who, p.dir, filepath.Join(p.bin, "postgres"), []string{"-D", p.data(), "-h", host, "-p", port,
 		"-k", p.SocketDir, "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"}, nil)
 	if err != nil {
 		return err
@@ -163,6 +174,9 @@ func (p *Postgres) Ask(ctx context.Context, user, password, query string) (answe
 	}
 	return answer, nil
 }
+
+// Down ends the server, and with it all connections, until Up.
+func (p *Postgres) Down() error { return p.proc.stop() }
 
 // Stop ends the server and removes everything it has written.
 func (p *Postgres) Stop() error {

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"strings"
 	"time"
 
 	"vaultexec/internal/ref"
@@ -150,6 +149,7 @@ const maxPause = 5 * time.Minute
 
 // renewed notes that Vault prolonged the lease.
 func (e *entry) renewed(a *answer, now time.Time, random float64) {
+	e.denied = false
 	if exhausted(e.life.ttl, a.ttl) || !a.renewing {
 		e.unrenewable(now, now.Add(a.ttl), random)
 		return
@@ -258,11 +258,4 @@ func refreshOf(refs []ref.Ref, fallback time.Duration) time.Duration {
 		}
 	}
 	return shortest
-}
-
-// deadLease tells a renewal's refusal that means that the lease is gone from
-// one that means that it cannot be renewed (vault/expiration.go).
-func deadLease(a *answer) bool {
-	said := flatten(a.said)
-	return strings.Contains(said, "lease not found") || strings.Contains(said, "lease expired") || strings.Contains(said, "invalid lease")
 }

@@ -42,7 +42,7 @@ func TestP9WatchRenewalRefused(t *testing.T) {
 	life := fetchtest.Life{TTL: time.Hour, Renewable: true}
 	watch(t, true, func(v *fetchtest.Server) {
 		v.Dynamic("database/creds/app", life)
-		v.FaultOn("PUT sys/leases/renew", fetchtest.Status(400, "no"))
+		v.FaultOn("PUT sys/leases/renew", fetchtest.Status(400, "lease is not renewable"))
 	}, []string{"database/creds/app"}, func(w *watching) {
 		deadline := w.begun.Add(12 * time.Hour)
 		for time.Now().Before(deadline) {

@@ -33,20 +33,8 @@ func (w *Watcher) settleEntry(r result, now time.Time) {
 		w.trouble(r.failed, now)
 	case r.answer.status == http.StatusForbidden:
 		w.settleDenied(r, now)
-	case r.duty == renew && r.answer.status >= http.StatusBadRequest:
-		w.well(now)
-		if deadLease(r.answer) {
-			w.notices.Say("lease "+e.reference, now, "the lease is gone before its time, new credentials are fetched", "secret", e.reference)
-			e.early++
-			e.ends = now // whoever has the credentials cannot wait for a window
-			e.urge(now.Add(e.pause() - time.Second))
-			return
-		}
-		e.unrenewable(now, e.ends, w.random())
 	case r.duty == renew:
-		w.well(now)
-		e.renewed(r.answer, now, w.random())
-		w.urgeOld(e, now)
+		w.settleRenewal(r, now)
 	default:
 		w.well(now)
 		w.settleRead(r, now)
@@ -74,7 +62,7 @@ func (w *Watcher) settleDenied(r result, now time.Time) {
 	}
 	e.denied = true
 	if r.duty == renew {
-		e.unrenewable(now, e.ends, w.random())
+		w.postpone(e, `permission denied; allow path "sys/leases/renew" { capabilities = ["update"] }`, now) // policies come back
 		return
 	}
 	rd := read{at: e.at, mount: e.mount, answer: r.answer}
@@ -130,6 +118,7 @@ func (w *Watcher) settleRead(r result, now time.Time) {
 	}
 	w.notices.Over(e.reference, now, "a secret can be read again", "secret", e.reference)
 	w.notices.Over("lease "+e.reference, now, "")
+	w.notices.Over(renewing(e), now, "")
 	ended := w.endOf(e)
 	s := e.take(r.answer, fields, r.serial, now, w.random())
 	s.former.ends = ended
@@ -158,10 +147,11 @@ func (w *Watcher) urgeOld(e *entry, now time.Time) {
 
 // What notices are about, beside references.
 const (
-	noticeVault  = "vault"
-	noticeGrowth = "growth"
-	noticeToken  = "token"
-	noticeLogin  = "login"
+	noticeVault   = "vault"
+	noticeGrowth  = "growth"
+	noticeToken   = "token"
+	noticeRenewal = "token renewal"
+	noticeLogin   = "login"
 )
 
 // vaultPatience is how long Vault may be away without a word about it.

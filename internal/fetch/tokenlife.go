@@ -23,6 +23,7 @@ type tokenLife struct {
 	dead    bool          // Vault does not know it (any more)
 	scarce  bool          // it may be used a number of times only
 	renews  bool          // Vault has said that it can be renewed
+	renewed bool          // it was, so that its policies allow it
 	next    time.Time     // when renewal or login were due, before a lookup came between
 
 	duty  tokenDuty
@@ -70,7 +71,7 @@ func (t *tokenLife) begun(l life, now time.Time, random float64) {
 	t.serial++
 	t.dead, t.since, t.known, t.tries = false, now, now, 0
 	t.peek.found, t.peek.fails = false, 0
-	t.granted, t.scarce = l.ttl, false
+	t.granted, t.scarce, t.renewed = l.ttl, false, false
 	t.live(l, false, now, random)
 }
 

@@ -90,11 +90,9 @@ func (w *Watcher) settleToken(r tokenAnswer, now time.Time) {
 		w.trouble(r.trying, now)
 	case r.duty == tokenLogin:
 		w.loggedIn(r, now)
+	case r.duty == tokenRenew && !r.answer.rejectsToken():
+		w.settleTokenRenewal(r.answer, now)
 	case r.answer.status == http.StatusForbidden:
-		if r.duty == tokenRenew && !r.answer.rejectsToken() {
-			t.unrenewable(now, w.random()) // it may not renew itself; were it dead, the next request would tell
-			return
-		}
 		if r.duty == tokenLookup && r.answer.deniesLookup() {
 			w.revived(now) // or nobody can tell
 			t.lives(now)
@@ -102,11 +100,9 @@ func (w *Watcher) settleToken(r tokenAnswer, now time.Time) {
 		}
 		w.notices.Say(noticeToken, now, "the token is not accepted any more", "as", w.c.who())
 		t.died(now, w.random())
-	case r.answer.status >= http.StatusBadRequest && r.duty == tokenLookup: // not Vault's own; nothing is known
+	case r.answer.status >= http.StatusBadRequest: // not Vault's own; nothing is known
 		t.lives(now)
-	case r.answer.status >= http.StatusBadRequest: // not renewable, a batch token
-		t.unrenewable(now, w.random())
-	case r.duty == tokenLookup:
+	default:
 		w.well(now)
 		l, scarce := lifeOfToken(r.answer)
 		if t.granted == 0 {
@@ -116,9 +112,6 @@ func (w *Watcher) settleToken(r tokenAnswer, now time.Time) {
 		t.scarce = scarce
 		w.revived(now)
 		t.live(l, false, now, w.random())
-	default:
-		w.well(now)
-		t.live(life{ttl: r.answer.ttl, renewable: r.answer.renewing}, true, now, w.random())
 	}
 }
 
@@ -166,6 +159,7 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 	}
 	w.notices.Over(noticeLogin, now, "logged in again", "as", w.c.who())
 	w.notices.Over(noticeToken, now, "", "")
+	w.notices.Over(noticeRenewal, now, "")
 	w.well(now)
 	dead, ended := t.dead, t.ends
 	if dead {
