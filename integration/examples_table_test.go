@@ -142,6 +142,13 @@ var examples = []example{
 	{file: "docs/coming-from-envconsul.md", first: "vaultexec --role app --config /etc/app/envconsul.hcl", kind: inShell, pod: true,
 		env: map[string]string{"DB_USER": "db-readonly-username", "PASSWORD": "db-secret-password", "MODE": "production"}, args: []string{"--port", "8080"}},
 
+	{file: "docs/coming-from-vault-agent.md", first: "# /etc/app/agent.hcl", kind: asFile},
+	{file: "docs/coming-from-vault-agent.md", first: "vault agent -config /etc/app/agent.hcl", kind: asGrammar},
+	{file: "docs/coming-from-vault-agent.md", first: "vaultexec --config /etc/app/agent.hcl -- app", kind: inShell, pod: true,
+		reads: "/run/secrets/config", has: "username=db-readonly-username\npassword=db-secret-password\n"},
+	{file: "docs/coming-from-vault-agent.md", first: "# /etc/app/supervisor.hcl", kind: asFile},
+	{file: "docs/coming-from-vault-agent.md", first: "vaultexec --config /etc/app/supervisor.hcl", kind: inShell, env: onePassword, files: []string{"token"}},
+
 	{file: "docs/login.md", first: "vaultexec --role app --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell, pod: true, env: onePassword},
 	{file: "docs/login.md", first: "vaultexec --auth jwt --role ci --jwt-path /run/secrets/ci.jwt --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,
 		env: onePassword, files: []string{"ci.jwt"}},

@@ -27,6 +27,7 @@ type preparation struct {
 	dry     bool            // write no files
 	watch   bool            // keep the secrets alive once they are there
 	caughtc <-chan struct{} // closed when the signals are caught
+	ctx     context.Context // ends with the run
 	donec   chan struct{}   // closed when run has ended
 
 	// These are run's until donec is closed.
@@ -59,6 +60,7 @@ const overtime = time.Second
 // unless it is stuck. Nothing that takes time begins before caughtc is closed.
 func (p *preparation) beside(caughtc <-chan struct{}) (<-chan supervise.Start, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
+	p.ctx = ctx
 	startc := make(chan supervise.Start, 1)
 	send := func(s supervise.Start) {
 		select {
@@ -103,8 +105,16 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 	if !p.moveTo(filesBegun) {
 		return supervise.Command{}, context.Canceled
 	}
-	p.written, err = env.Write(plan.Output)
-	return command, err
+	if p.written, err = env.Write(plan.Output); err != nil {
+		return command, err
+	}
+	if err := tellFiles(ctx, p.written.Commands(), plan.Environ); err != nil {
+		if p.settings.Files().FailCommands.Value {
+			return command, err
+		}
+		p.log.Warn(err.Error(), "class", classOf(err))
+	}
+	return command, nil
 }
 
 // plan makes the command of the secrets, with all that can be wrong with it.
@@ -130,17 +140,29 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 
 // rewrite puts the files of a newer plan in place, those that changed. The
 // supervisor calls it, one at a time and not after it has ended; but one that
-// hangs may still be at work then.
+// hangs may still be at work then. The files are in place even if a command that
+// was to be told of them fails.
 func (p *preparation) rewrite(plan env.Plan) error {
+	written, err := p.replace(plan)
+	if err != nil {
+		return err
+	}
+	if err := tellFiles(p.ctx, written.Commands(), plan.Environ); err != nil {
+		p.log.Warn(err.Error(), "class", classOf(err))
+	}
+	return nil
+}
+
+func (p *preparation) replace(plan env.Plan) (*env.Written, error) {
 	p.rewriting.Lock()
 	defer p.rewriting.Unlock()
 	written, err := env.Write(plan.Since(p.planned))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.planned = plan
 	p.written.Follow(written)
-	return nil
+	return written, nil
 }
 
 // fetch reads what the plan needs. Where it needs nothing, Vault is neither

@@ -28,7 +28,7 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 		Custom:     files.Custom,
 		Variables:  s.Env.Items,
 		Files:      slices.Concat(s.File.Items, files.Tokens),
-		Templates:  slices.Concat(s.EnvTemplate.Items, s.Template.Items),
+		Templates:  slices.Concat(s.EnvTemplates(), s.FileTemplates()),
 		OnConflict: env.Conflict(s.OnConflict),
 		Case:       ref.Case(s.Case),
 		Prefix:     s.Prefix,

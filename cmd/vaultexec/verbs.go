@@ -69,7 +69,7 @@ func (s *stage) prepare(e extent) (*preparation, supervise.Outcome) {
 	from := sources(s.settings, s.environ)
 	if e == variablesOnly {
 		from.Files = nil
-		from.Templates = s.settings.EnvTemplate.Items
+		from.Templates = s.settings.EnvTemplates()
 	}
 	planner, err := env.NewPlanner(from)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *stage) render() supervise.Outcome {
 	if err := s.refuse("file-env", "fd-env", "credentials"); err != nil {
 		return supervise.Outcome{Err: err}
 	}
-	if len(s.settings.File.Items)+len(s.settings.Template.Items)+len(s.settings.Files().Tokens) == 0 {
+	if len(s.settings.File.Items)+len(s.settings.FileTemplates())+len(s.settings.Files().Tokens) == 0 {
 		return supervise.Outcome{Err: &usageError{"vaultexec render has no file to write: name one with --file DEST=REF or --template SRC:DEST"}}
 	}
 	prep, outcome := s.prepare(everything)

@@ -114,6 +114,8 @@ type TemplateConfig struct {
 	Place   string               // of the block; empty: there is none
 	Refresh Given[time.Duration] // static_secret_render_interval
 	MaxConn Given[int]           // max_connections_per_host
+
+	ExitOnFailure Given[bool] // exit_on_retry_failure
 }
 
 // Template is one file, or one variable, made of a template.
@@ -137,6 +139,7 @@ type Template struct {
 
 	Command        Given[[]string] // argv to run when the file has changed
 	CommandTimeout Given[time.Duration]
+	Wait           Given[time.Duration]
 	OnChange       Given[string] // beyond the agent: as --on-change has it
 }
 

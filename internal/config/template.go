@@ -11,7 +11,7 @@ func (d *decoder) templateConfig(n node) {
 	d.block("template_config", n, fields{
 		"static_secret_render_interval": d.duration(&t.Refresh),
 		"max_connections_per_host":      d.number(&t.MaxConn),
-		"exit_on_retry_failure":         d.covered(), // it does at start, and never later
+		"exit_on_retry_failure":         d.yes(&t.ExitOnFailure),
 		"lease_renewal_threshold":       d.covered(),
 	})
 }
@@ -95,7 +95,7 @@ func (d *decoder) files(t *Template, f fields) {
 			"enabled": d.covered(),
 		})
 	})
-	f["wait"] = d.covered() // --debounce is for all of them
+	f["wait"] = d.wait("template.wait", &t.Wait)
 	f["sandbox_path"] = d.text(&t.SandboxPath)
 }
 

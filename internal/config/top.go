@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // top reads a whole file. A key that is called as one of vaultexec's flags, with
 // _ for -, is that setting, unless the agent or envconsul has something under the
@@ -72,15 +75,21 @@ func (d *decoder) envconsul(f fields) {
 	f["sanitize"] = d.yes(&c.Sanitize)
 	f["kill_signal"] = d.moot("TERM stops vaultexec, and other signals are the command's; exec.kill_signal is what the command gets")
 	f["reload_signal"] = d.moot("vaultexec does not read its configuration again; exec.reload_signal tells the command of a change")
-	f["wait"] = field{read: func(e entry) {
-		if e.value.kind != objectKind && !e.value.blocks() { // "min:max", as the flag
+	f["wait"] = d.wait("wait", &c.Wait)
+}
+
+// wait reads how long it has to be quiet before something is done: a block, or
+// "min:max" as in consul-template's flag.
+func (d *decoder) wait(in string, to *Given[time.Duration]) field {
+	return field{read: func(e entry) {
+		if e.value.kind != objectKind && !e.value.blocks() {
 			low, _, _ := strings.Cut(e.value.text, ":")
 			e.value.text = low
-			d.duration(&c.Wait).read(e)
+			d.duration(to).read(e)
 			return
 		}
 		d.one(func(n node) {
-			d.block("wait", n, fields{"min": d.duration(&c.Wait), "max": d.covered(), "enabled": d.covered()})
+			d.block(in, n, fields{"min": d.duration(to), "max": d.covered(), "enabled": d.covered()})
 		}).read(e)
 	}}
 }

@@ -82,13 +82,28 @@ func sameFields(a, b secret.Fields) bool {
 	return true
 }
 
+// followed is what is there once a file has been replaced by a later one.
+func followed(files []writtenFile, later writtenFile) []writtenFile {
+	var kept []writtenFile
+	for _, f := range files {
+		switch {
+		case f.dest == later.dest && f.backup: // it is the backup now
+			f.dest += backupSuffix
+			kept = append(kept, f)
+		case f.dest == later.dest || later.backup && f.dest == later.dest+backupSuffix:
+		default:
+			kept = append(kept, f)
+		}
+	}
+	return append(kept, later)
+}
+
 // Follow takes over what a later Write of newer files made: what it replaced
 // is its to remove from now on.
 func (w *Written) Follow(later *Written) {
-	w.files = slices.DeleteFunc(w.files, func(f writtenFile) bool {
-		return slices.ContainsFunc(later.files, func(l writtenFile) bool { return l.dest == f.dest })
-	})
-	w.files = append(w.files, later.files...)
+	for _, l := range later.files {
+		w.files = followed(w.files, l)
+	}
 	w.trees = slices.DeleteFunc(w.trees, func(t writtenTree) bool {
 		return slices.ContainsFunc(later.trees, func(l writtenTree) bool { return l.Dest == t.Dest && l.Link == t.Link })
 	})

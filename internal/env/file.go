@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
@@ -23,6 +24,20 @@ type PlannedFile struct {
 	GID     int          // -1 leaves it as it comes
 	Place   string       // where it is asked for, for messages
 	Private bool         // its directory is for vaultexec's files alone
+
+	// Of template blocks, which the agent reads too.
+	Lasting  bool        // a file that is there keeps its mode and, as far as possible, its owner
+	DirMode  fs.FileMode // of directories made for it; 0: 0700
+	NoDirs   bool        // none is made
+	Backup   bool        // the old file stays beside it, as DEST.bak
+	Commands []Command   // run when the file has changed
+}
+
+// Command is a command that is run when a file has changed.
+type Command struct {
+	Args    []string
+	Timeout time.Duration
+	Place   string // where it is asked for, for messages
 }
 
 // defaultMode lets nobody but the owner read a secret, and nobody write it.

@@ -1,14 +1,18 @@
 package env
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
@@ -30,7 +34,28 @@ type Template struct {
 	Lenient     bool     // a missing key is written as <no value>
 	Sandbox     string   // the directory that the function file is limited to
 	Deny        []string // globs of functions that it may not use
+
+	Block *Block // it is a template block, which the agent reads too; nil: it is not
 }
+
+// Block is what a template block has beyond other templates. Its file is made as
+// the agent makes it: with any Mode that it asks for; where it asks for none,
+// that of the file that is there stays, and a new one has 0644. So have its
+// directories 0755.
+type Block struct {
+	NoDirs  bool          // the directory has to be there
+	Backup  bool          // the old file is kept, as DEST.bak
+	Command []string      // run when the file has changed; then OnChange is none
+	Timeout time.Duration // of Command; 0: defaultCommandTimeout
+}
+
+const (
+	blockMode    fs.FileMode = 0o644
+	blockDirMode fs.FileMode = 0o755
+
+	// defaultCommandTimeout is what the agent gives a command.
+	defaultCommandTimeout = 30 * time.Second
+)
 
 // ParseTemplate reads the SRC:DEST[?PARAM=VALUE&...] of --template, and the
 // template in SRC.
@@ -47,7 +72,7 @@ func ParseTemplate(spec string) (Template, error) {
 	if err := t.setParams(query); err != nil {
 		return t, finding(ClassUsage, "%s: %v", t.Place, err)
 	}
-	text, err := readTemplate(src)
+	text, err := ReadTemplate(src)
 	if err != nil {
 		return t, finding(ClassConfig, "%s: the template cannot be read: %v", t.Place, err)
 	}
@@ -68,7 +93,7 @@ func ParseEnvTemplate(spec string) (Template, error) {
 	}
 	if file, ok := strings.CutPrefix(text, "@"); ok {
 		var err error
-		if t.Text, err = readTemplate(file); err != nil {
+		if t.Text, err = ReadTemplate(file); err != nil {
 			return t, finding(ClassConfig, "%s: the template %s cannot be read: %v", t.Place, file, err)
 		}
 	}
@@ -78,7 +103,8 @@ func ParseEnvTemplate(spec string) (Template, error) {
 // maxTemplate is more than any template, and keeps a device from filling memory.
 const maxTemplate = 1 << 20
 
-func readTemplate(file string) (string, error) {
+// ReadTemplate reads a file with a template. Its error does not name the file.
+func ReadTemplate(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return "", errors.Unwrap(err)
@@ -121,7 +147,7 @@ func (t *Template) setParams(query string) error {
 type rendering struct {
 	Template
 	parsed *template.Template
-	file   file // of a file: where and how
+	file   PlannedFile // of a file: where and how
 }
 
 // readTemplates checks every template. Files are those of --file, which have
@@ -143,7 +169,7 @@ func readTemplates(s *Sources, files []file, rep *report) []rendering {
 		}
 		key, what := "="+t.Name, "variable "+t.Name
 		if t.Dest != "" {
-			key, what = absolute(r.file.dest), r.file.dest
+			key, what = absolute(r.file.Dest), r.file.Dest
 		}
 		if other, ok := taken[key]; ok {
 			rep.addf(ClassConflict, "%s and %s both make %s: remove one", t.Place, other, what)
@@ -157,17 +183,27 @@ func readTemplates(s *Sources, files []file, rep *report) []rendering {
 
 // readRendering parses a template. Its errors name the place.
 func readRendering(t Template) (rendering, error) {
-	r := rendering{Template: t, file: file{dest: filepath.Clean(t.Dest), mode: defaultMode, uid: -1, gid: -1}}
+	r := rendering{Template: t, file: PlannedFile{Dest: filepath.Clean(t.Dest), Mode: defaultMode, UID: -1, GID: -1, Place: t.Place}}
 	var err error
-	if t.Mode != "" {
-		if r.file.mode, err = parseMode(t.Mode); err != nil {
-			return r, fmt.Errorf("%s: %v", t.Place, err)
-		}
+	switch {
+	case t.Block != nil:
+		err = t.asBlock(&r.file)
+	case t.Mode != "":
+		r.file.Mode, err = parseMode(t.Mode)
 	}
-	if t.Owner != "" {
-		if r.file.uid, r.file.gid, err = parseOwner(t.Owner); err != nil {
-			return r, fmt.Errorf("%s: %v", t.Place, err)
-		}
+	if err == nil && t.Owner != "" {
+		r.file.UID, r.file.GID, err = parseOwner(t.Owner)
+	}
+	if err != nil {
+		return r, fmt.Errorf("%s: %v", t.Place, err)
+	}
+	if t.Dest == "" {
+		err = checkName(t.Name)
+	} else {
+		err = checkDest(t.Dest)
+	}
+	if err != nil {
+		return r, fmt.Errorf("%s: %v", t.Place, err)
 	}
 	if t.OnChange != "" {
 		if err := ref.CheckOnChange(t.OnChange); err != nil {
@@ -176,6 +212,23 @@ func readRendering(t Template) (rendering, error) {
 	}
 	r.parsed, err = template.Parse(t.Text, template.Options{Place: t.Place, Left: t.Left, Right: t.Right, Lenient: t.Lenient, Sandbox: t.Sandbox, Deny: t.Deny})
 	return r, err
+}
+
+// asBlock makes a file what the agent makes of a template block.
+func (t Template) asBlock(f *PlannedFile) error {
+	f.Mode, f.Lasting = blockMode, true
+	if t.Mode != "" {
+		n, err := strconv.ParseUint(t.Mode, 8, 32)
+		if err != nil || n > 0o777 {
+			return fmt.Errorf("perms=%s is no permissions, as in 0640", t.Mode)
+		}
+		f.Mode, f.Lasting = fs.FileMode(n), false
+	}
+	f.DirMode, f.NoDirs, f.Backup = blockDirMode, t.Block.NoDirs, t.Block.Backup
+	if len(t.Block.Command) > 0 {
+		f.Commands = []Command{{t.Block.Command, cmp.Or(t.Block.Timeout, defaultCommandTimeout), t.Place}}
+	}
+	return nil
 }
 
 // render executes a template with what was fetched.
@@ -246,7 +299,9 @@ func (p *Planner) rendered(secrets map[ref.Source]secret.Fields, rep *report) (v
 		case r.Dest == "":
 			variables[r.Name] = candidate{name: r.Name, value: result.Text, place: r.Place}
 		default:
-			files = append(files, PlannedFile{Dest: r.file.dest, Content: secret.Of(result.Text), Mode: r.file.mode, UID: r.file.uid, GID: r.file.gid})
+			f := r.file
+			f.Content = secret.Of(result.Text)
+			files = append(files, f)
 		}
 	}
 	return variables, files

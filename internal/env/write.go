@@ -1,6 +1,7 @@
 package env
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -95,7 +96,14 @@ func (w *Written) openDir(dir string, f PlannedFile) (*os.Root, error) {
 	if f.Private {
 		return w.openPrivate(dir, f.forOthers())
 	}
-	if err := w.makeDirs(dir, f.UID, f.GID); err != nil {
+	if f.NoDirs {
+		root, err := os.OpenRoot(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errNoDir
+		}
+		return root, err
+	}
+	if err := w.makeDirs(dir, cmp.Or(f.DirMode, dirMode), f.UID, f.GID); err != nil {
 		return nil, err
 	}
 	return os.OpenRoot(dir)
@@ -109,7 +117,7 @@ var errShared = errors.New("not private")
 // else may have made it. Where files in it are meant for others, these may pass
 // through it.
 func (w *Written) openPrivate(dir string, forOthers bool) (*os.Root, error) {
-	if err := w.makeDirs(dir, -1, -1); err != nil {
+	if err := w.makeDirs(dir, dirMode, -1, -1); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -133,8 +141,11 @@ func (w *Written) openPrivate(dir string, forOthers bool) (*os.Root, error) {
 	return root, nil
 }
 
+// dirMode is that of directories that are made, where nothing else is said.
+const dirMode fs.FileMode = 0o700
+
 // makeDirs makes a directory and those above it, as far as they are missing.
-func (w *Written) makeDirs(dir string, uid, gid int) error {
+func (w *Written) makeDirs(dir string, mode fs.FileMode, uid, gid int) error {
 	info, err := os.Stat(dir)
 	switch {
 	case err == nil && !info.IsDir():
@@ -145,10 +156,10 @@ func (w *Written) makeDirs(dir string, uid, gid int) error {
 	if _, err := os.Lstat(dir); err == nil {
 		return errDangling
 	}
-	if err := w.makeDirs(filepath.Dir(dir), uid, gid); err != nil {
+	if err := w.makeDirs(filepath.Dir(dir), mode, uid, gid); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := os.Mkdir(dir, mode); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return nil // somebody was faster; opening it tells whether it will do
 		}
@@ -165,15 +176,21 @@ func (w *Written) makeDirs(dir string, uid, gid int) error {
 
 // Written is what one Write made.
 type Written struct {
-	files []writtenFile
-	trees []writtenTree
-	dirs  []string // made by this Write, parents first
+	files    []writtenFile
+	trees    []writtenTree
+	dirs     []string  // made by this Write, parents first
+	commands []Command // of files that have changed
 }
 
 type writtenFile struct {
-	dest string
-	info fs.FileInfo
+	dest   string
+	info   fs.FileInfo
+	backup bool // the one that comes after it keeps it as a backup
 }
+
+// Commands are those of the files that have changed, in the order of the files,
+// each once.
+func (w *Written) Commands() []Command { return w.commands }
 
 // Remove removes the files that are still the ones that were written, and the
 // directories made for them, where they are empty. It may be called again.
@@ -224,19 +241,13 @@ func (w *Written) removeDirs() Findings {
 func (p *Planner) RemoveAbandoned(dir string, begun time.Time) error {
 	begun = begun.Add(-clockGrain)
 	var rep report
-	files := slices.Clone(p.files)
-	for _, f := range p.pointed {
-		if f.number == 0 {
-			files = append(files, f.file)
-		}
-	}
-	for _, f := range files {
-		dest := f.dest
+	for _, f := range p.places() {
+		dest := f.Dest
 		if !filepath.IsAbs(dest) {
 			dest = filepath.Join(dir, dest)
 		}
 		info, err := os.Lstat(dest)
-		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != f.mode || info.ModTime().Before(begun) {
+		if err != nil || !info.Mode().IsRegular() || !f.Lasting && info.Mode().Perm() != f.Mode || info.ModTime().Before(begun) {
 			continue
 		}
 		if err := os.Remove(dest); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -249,6 +260,25 @@ func (p *Planner) RemoveAbandoned(dir string, begun time.Time) error {
 		}
 	}
 	return rep.err()
+}
+
+// places are the files that a plan may have, without their content.
+func (p *Planner) places() []PlannedFile {
+	var files []PlannedFile
+	for _, f := range p.files {
+		files = append(files, PlannedFile{Dest: f.dest, Mode: f.mode})
+	}
+	for _, f := range p.pointed {
+		if f.number == 0 {
+			files = append(files, PlannedFile{Dest: f.file.dest, Mode: f.file.mode})
+		}
+	}
+	for _, r := range p.templates {
+		if r.Dest != "" {
+			files = append(files, r.file)
+		}
+	}
+	return files
 }
 
 // clockGrain is more than the kernel's timestamps of files are behind.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -17,6 +18,7 @@ type stagedFile struct {
 	temp    string      // in parent; empty when renamed
 	backup  string      // in parent, the old file's second name; empty when there is none
 	existed bool        // there was an old file
+	changed bool        // it was another one
 	info    fs.FileInfo // of the new file
 }
 
@@ -27,11 +29,12 @@ func tempName() string { return ".vaultexec-" + rand.Text() }
 // stageFile writes the file under a temporary name. Also on an error, what it
 // returns has to be finished, unless it is nil.
 func (w *Written) stageFile(f PlannedFile) (*stagedFile, error) {
-	switch info, err := os.Stat(f.Dest); {
+	old, err := os.Stat(f.Dest)
+	switch {
 	case err != nil: // writing will tell
-	case info.IsDir():
+	case old.IsDir():
 		return nil, syscall.EISDIR
-	case !info.Mode().IsRegular():
+	case !old.Mode().IsRegular():
 		return nil, errSpecial
 	}
 	dir, base := filepath.Dir(f.Dest), filepath.Base(f.Dest)
@@ -39,9 +42,12 @@ func (w *Written) stageFile(f PlannedFile) (*stagedFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stagedFile{PlannedFile: f, parent: parent, base: base}
+	s := &stagedFile{PlannedFile: f, parent: parent, base: base, changed: true}
 	if _, err := parent.Lstat(base); err == nil {
 		s.existed = true
+	}
+	if s.existed && old != nil {
+		s.compare(old)
 	}
 	temp := tempName()
 	file, err := create(parent, temp)
@@ -49,8 +55,25 @@ func (w *Written) stageFile(f PlannedFile) (*stagedFile, error) {
 		return s, err
 	}
 	s.temp = temp
-	s.info, err = fill(file, f)
+	s.info, err = fill(file, s.PlannedFile)
 	return s, err
+}
+
+// compare looks at the old file, which gives a lasting one its mode and owner.
+func (s *stagedFile) compare(old fs.FileInfo) {
+	if s.Lasting {
+		s.Mode = old.Mode().Perm()
+		stat := old.Sys().(*syscall.Stat_t)
+		// Who may not give files away leaves the owner as it comes, as the agent does.
+		if os.Geteuid() == 0 && s.UID == -1 && s.GID == -1 {
+			s.UID, s.GID = int(stat.Uid), int(stat.Gid)
+		}
+	}
+	if !s.Backup && len(s.Commands) == 0 || old.Mode().Perm() != s.Mode || old.Size() != int64(len(s.Content.Text())) {
+		return
+	}
+	content, err := s.parent.ReadFile(s.base)
+	s.changed = err != nil || string(content) != s.Content.Text()
 }
 
 // create makes a file that is not there, O_EXCL, and follows no symbolic link.
@@ -110,6 +133,11 @@ func (f PlannedFile) restrict(file *os.File) error {
 func (f PlannedFile) forOthers() bool { return f.Mode&0o077 != 0 || f.UID != -1 || f.GID != -1 }
 
 func (s *stagedFile) flip(last bool) error {
+	if s.Backup && s.existed && s.changed {
+		if err := s.keepOld(); err != nil {
+			return err
+		}
+	}
 	if s.existed && !last { // nothing can fail after the last
 		if backup := tempName(); s.parent.Link(s.base, backup) == nil {
 			s.backup = backup
@@ -121,6 +149,22 @@ func (s *stagedFile) flip(last bool) error {
 	s.temp = ""
 	return nil
 }
+
+// keepOld makes the old file the backup too.
+func (s *stagedFile) keepOld() error {
+	temp := tempName()
+	if err := s.parent.Link(s.base, temp); err != nil {
+		return err
+	}
+	if err := s.parent.Rename(temp, s.base+backupSuffix); err != nil {
+		_ = s.parent.Remove(temp)
+		return err
+	}
+	return nil
+}
+
+// backupSuffix is what the agent calls a backup.
+const backupSuffix = ".bak"
 
 // putBack undoes a rename, and tells whether it could.
 func (s *stagedFile) putBack() bool {
@@ -144,7 +188,17 @@ func (s *stagedFile) finish() {
 	s.parent.Close()
 }
 
-func (s *stagedFile) note(w *Written) { w.files = append(w.files, writtenFile{s.Dest, s.info}) }
+func (s *stagedFile) note(w *Written) {
+	w.files = append(w.files, writtenFile{s.Dest, s.info, s.Backup})
+	if !s.changed {
+		return
+	}
+	for _, c := range s.Commands {
+		if !slices.ContainsFunc(w.commands, func(o Command) bool { return slices.Equal(o.Args, c.Args) }) {
+			w.commands = append(w.commands, c)
+		}
+	}
+}
 
 func (f PlannedFile) where() where {
 	w := where{f.Place, f.Dest, filepath.Dir(f.Dest), ""}

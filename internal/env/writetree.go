@@ -86,7 +86,7 @@ func (w *Written) openTree(t PlannedTree) (*os.Root, error) {
 		above.Close() // it was only looked at
 		return w.openPrivate(t.Dest, slices.ContainsFunc(t.Files, PlannedFile.forOthers))
 	}
-	if err := w.makeDirs(t.Dest, t.UID, t.GID); err != nil {
+	if err := w.makeDirs(t.Dest, dirMode, t.UID, t.GID); err != nil {
 		return nil, err
 	}
 	return os.OpenRoot(t.Dest)

@@ -109,7 +109,7 @@ func (s *Settings) Supervise(reads bool) bool {
 	case ModeSupervise:
 		return true
 	}
-	files := len(s.File.Items) + len(s.FileEnv.Items) + len(s.Credentials.Items) + len(s.Template.Items) + len(s.files.Tokens)
+	files := len(s.File.Items) + len(s.FileEnv.Items) + len(s.Credentials.Items) + len(s.FileTemplates()) + len(s.files.Tokens)
 	return len(s.ofChild()) > 0 || files > 0 || reads && !s.Once
 }
 

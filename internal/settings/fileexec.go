@@ -3,6 +3,7 @@ package settings
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"vaultexec/internal/config"
 )
@@ -36,6 +37,16 @@ func (l *layer) rotation(c *config.Config) {
 	l.unwatched("refresh", "template_config.static_secret_render_interval", t.Refresh.Place, t.Refresh.Value.String())
 	l.unwatched("refresh", "vault.default_lease_duration", c.Vault.Refresh.Place, c.Vault.Refresh.Value.String())
 	l.unwatched("debounce", "wait", c.Wait.Place, c.Wait.Value.String())
+	var longest config.Given[time.Duration] // as all files change together
+	for _, template := range c.Templates {
+		if template.Wait.Value > longest.Value {
+			longest = template.Wait
+		}
+	}
+	l.unwatched("debounce", "template.wait", longest.Place, longest.Value.String())
+	if files := &l.settings.files; !files.FailCommands.IsSet() {
+		files.FailCommands = t.ExitOnFailure
+	}
 	l.set("concurrency", "template_config.max_connections_per_host", t.MaxConn.Place, strconv.Itoa(t.MaxConn.Value))
 }
 

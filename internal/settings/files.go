@@ -19,6 +19,8 @@ type Files struct {
 	Tokens         []env.File                      // sinks: files of the token
 	Renamed        []env.Renamed                   // secret blocks
 	Custom         []string                        // NAME=value
+	Templates      []env.Template                  // template and env_template blocks
+	FailCommands   config.Given[bool]              // a start ends where a template's command fails
 }
 
 // Files returns it.
@@ -77,6 +79,7 @@ func (l *layer) bad(place, format string, args ...any) {
 
 func (l *layer) apply(c *config.Config) {
 	once := l.settings.Once // said by something stronger
+	made := l.settings.made()
 	for _, f := range c.Flags {
 		if !once || !isWatching(f.Name) {
 			l.set(f.Name, strings.ReplaceAll(f.Name, "-", "_"), f.Place, f.Values...)
@@ -92,7 +95,7 @@ func (l *layer) apply(c *config.Config) {
 	l.rotation(c)
 	l.exec(&c.Exec)
 	l.sinks(c)
-	l.templates(c)
+	l.templates(c, made)
 	for _, secret := range c.Secrets {
 		l.secret(c, secret)
 	}

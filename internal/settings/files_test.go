@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"vaultexec/internal/env"
 )
 
 // loadFile reads settings as main does, with a configuration file, which is
@@ -117,6 +120,30 @@ func TestFileTranslation(t *testing.T) {
 		}, []any{9 * time.Minute, 3, 4 * time.Second}},
 		{"once", "template_config { static_secret_render_interval = \"9m\" }\nexec { reload_signal = \"HUP\" splay = 1 }\nexit_after_auth = true", nil, func(s *Settings) any { return []any{s.Once, s.Refresh, s.Origin("on-change")} }, []any{true, time.Minute, "default"}},
 		{"once by flag", `refresh = "9m"`, []string{"--once"}, func(s *Settings) any { return s.Refresh }, time.Minute},
+		{"wait of templates", `template { contents = "" destination = "/a" wait { min = "3s" max = "9s" } } template { contents = "" destination = "/b" wait { min = 5 } }`, nil,
+			func(s *Settings) any { return s.Debounce }, 5 * time.Second},
+		{"failure at the start", `template_config { exit_on_retry_failure = true }`, nil, func(s *Settings) any { return s.Files().FailCommands.Value }, true},
+		{"template", `template {
+	contents = "[[ ]]${X}" destination = "/d" create_dest_dirs = false perms = "0440" user = "u" group = 7 left_delimiter = "[[" right_delimiter = "]]"
+	error_on_missing_key = true sandbox_path = "/s" backup = true exec { command = "a b" timeout = "9s" } function_denylist = ["env"]
+}`, nil, func(s *Settings) any {
+			return append(s.Files().Templates, env.Template{Name: fmt.Sprint(s.Supervise(false))})
+		}, []env.Template{{
+			Place: "f:1: template /d", Text: "[[ ]]${X}", Dest: "/d", Mode: "0440", Owner: "u:7", OnChange: "none", Left: "[[", Right: "]]", Sandbox: "/s", Deny: []string{"env"},
+			Block: &env.Block{NoDirs: true, Backup: true, Command: []string{"a", "b"}, Timeout: 9 * time.Second}}, {Name: "true"}}},
+		{"template with a line for the shell", `template { source = "f" destination = "d" command = "a || b" command_timeout = 3 group = "g" create_dest_dirs = true perms = 0 }`, nil, func(s *Settings) any {
+			made := s.Files().Templates[0]
+			return []any{made.Text[:10], made.Dest, made.Mode, made.Owner, made.Lenient, *made.Block}
+		}, []any{"template {", "d", "", ":g", true, env.Block{Command: []string{"sh", "-c", "a || b"}, Timeout: 3 * time.Second}}},
+		{"template that says what a change does", `template { contents = "" destination = "d" on_change = "signal:HUP" }`, nil,
+			func(s *Settings) any { return s.Files().Templates[0].OnChange }, "signal:HUP"},
+		{"env_template", `env_template "A" { contents = "x" error_on_missing_key = true } template { contents = "y" destination = "/d" }`, nil, func(s *Settings) any {
+			return []any{s.EnvTemplates(), len(s.FileTemplates())}
+		}, []any{[]env.Template{{Place: "f:1: env_template A", Text: "x", Name: "A"}}, 1}},
+		{"templates of flags", `env_template "A" { contents = "x" } env_template "B" { contents = "x" } env_template "C" { contents = "x" } template { contents = "" destination = "/d/../e" } template { contents = "" destination = "/f" }`,
+			[]string{"--env-template", "A=y", "--env", "B=kv/app#b", "--file", "/e=kv/app#e", "--template", "f:/f"}, func(s *Settings) any {
+				return []any{len(s.Files().Templates), s.Files().Templates[0].Name}
+			}, []any{1, "C"}},
 		{"log", "log_level = \"TRACE\"\nlog_format = \"standard\"", nil, func(s *Settings) any { return []string{s.LogLevel.String(), string(s.LogFormat)} }, []string{"debug", "text"}},
 		{"log of envconsul", `log_level = "WARN"`, nil, func(s *Settings) any { return s.LogLevel.String() }, "warn"},
 	} {
@@ -192,6 +219,7 @@ func TestFileProblems(t *testing.T) {
 		{"auto_auth { method \"kubernetes\" { } }", "f:1: the kubernetes login needs --role"},
 		{"auto_auth { method \"approle\" { config { role_id_file_path = \"/r\" secret_id_response_wrapping_path = \"p\" } } }", "f:1: secret_id_response_wrapping_path is not supported: hand over what is inside the wrapping"},
 		{"vault { unwrap_token = true }", "f:1: vault.unwrap_token is not supported: hand over what is inside the wrapping"},
+		{"\ntemplate { source = \"none\" destination = \"/d\" }", "f:2: template: source cannot be read: no such file or directory"},
 		{"log_level = \"loud\"", `f:1: log_level: "loud" is not one of debug, info, warn, error`},
 	} {
 		_, _, err := loadFile(t, tt.text, nil)

@@ -36,10 +36,3 @@ func (l *layer) sinks(c *config.Config) {
 		l.settings.files.Tokens = append(l.settings.files.Tokens, env.File{Dest: sink.Path.Value, Ref: r})
 	}
 }
-
-// templates refuses what would otherwise be missing without a word.
-func (l *layer) templates(c *config.Config) {
-	for _, t := range append(c.Templates, c.EnvTemplates...) {
-		l.bad(t.Place, "templates are not supported: name the secret with --file or --env")
-	}
-}

@@ -6,6 +6,7 @@
 package settings
 
 import (
+	"slices"
 	"time"
 
 	"vaultexec/internal/env"
@@ -160,6 +161,17 @@ func (s *Settings) Origin(name string) string {
 		return o
 	}
 	return "default"
+}
+
+// EnvTemplates are all templates that make variables.
+func (s *Settings) EnvTemplates() []env.Template { return s.templates(false) }
+
+// FileTemplates are all that make files.
+func (s *Settings) FileTemplates() []env.Template { return s.templates(true) }
+
+func (s *Settings) templates(files bool) []env.Template {
+	all := slices.Concat(s.EnvTemplate.Items, s.Template.Items, s.files.Templates)
+	return slices.DeleteFunc(all, func(t env.Template) bool { return (t.Dest != "") != files })
 }
 
 // IsSet tells whether a setting was given rather than left at its default.

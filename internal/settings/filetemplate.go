@@ -1,0 +1,84 @@
+package settings
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"vaultexec/internal/config"
+	"vaultexec/internal/env"
+)
+
+// stronger are the variables and files that flags and the environment make. A
+// template block that would make the same one gives way.
+type stronger struct{ variables, files []string }
+
+func (s *Settings) made() stronger {
+	var made stronger
+	for _, v := range s.Env.Items {
+		made.variables = append(made.variables, v.Name)
+	}
+	for _, t := range s.EnvTemplate.Items {
+		made.variables = append(made.variables, t.Name)
+	}
+	for _, f := range s.File.Items {
+		made.files = append(made.files, filepath.Clean(f.Dest))
+	}
+	for _, t := range s.Template.Items {
+		made.files = append(made.files, filepath.Clean(t.Dest))
+	}
+	return made
+}
+
+// templates takes over the template and env_template blocks.
+func (l *layer) templates(c *config.Config, made stronger) {
+	for _, t := range c.EnvTemplates {
+		if !slices.Contains(made.variables, t.Name) {
+			l.template("env_template", t)
+		}
+	}
+	for _, t := range c.Templates {
+		if !slices.Contains(made.files, filepath.Clean(t.Destination.Value)) {
+			l.template("template", t)
+		}
+	}
+}
+
+func (l *layer) template(what string, t config.Template) {
+	text := t.Contents.Value
+	if source := t.Source; source.Value != "" {
+		var err error
+		if text, err = env.ReadTemplate(source.Value); err != nil {
+			l.bad(source.Place, "%s: source cannot be read: %v", what, err)
+			return
+		}
+	}
+	made := env.Template{
+		Place: t.Place + ": " + what + " " + t.Name + t.Destination.Value, Text: text, Dest: t.Destination.Value, Name: t.Name,
+		OnChange: t.OnChange.Value, Left: t.LeftDelimiter.Value, Right: t.RightDelimiter.Value,
+		Lenient: !t.ErrorOnMissingKey.Value, Sandbox: t.SandboxPath.Value, Deny: t.FunctionDenylist,
+	}
+	if t.Name == "" {
+		l.blockFile(t, &made)
+	}
+	l.settings.files.Templates = append(l.settings.files.Templates, made)
+}
+
+// blockFile takes over what is about the file of a template block.
+func (l *layer) blockFile(t config.Template, made *env.Template) {
+	made.Block = &env.Block{
+		NoDirs:  t.CreateDestDirs.IsSet() && !t.CreateDestDirs.Value,
+		Backup:  t.Backup.Value,
+		Command: t.Command.Value, Timeout: t.CommandTimeout.Value,
+	}
+	if len(made.Block.Command) > 0 { // it is what a change does
+		made.OnChange = "none"
+	}
+	if t.Perms.IsSet() && t.Perms.Value != 0 { // the agent takes 0 for not set
+		made.Mode = fmt.Sprintf("%04o", t.Perms.Value)
+	}
+	made.Owner = t.User.Value
+	if t.Group.Value != "" {
+		made.Owner += ":" + t.Group.Value
+	}
+}
