@@ -8,7 +8,7 @@ import "time"
 func (r rules) stepBetween(s state, e event, now time.Time) (state, []action) {
 	switch {
 	case e.kind == childStarted && s.phase == starting:
-		return r.started(s, now)
+		return r.started(s, e.pid, now)
 	case e.kind == startFailed && s.phase == starting:
 		_, actions := s.settled()
 		actions = append(actions, r.handBack()...)

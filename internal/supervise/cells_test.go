@@ -63,6 +63,13 @@ func atLate(s state) state {
 	return s
 }
 
+// atKilled is at with what is left after a KILL, and whether that was told.
+func atKilled(s state, told bool) state {
+	s.killedAt, s.kills, s.stuck = noon, 1, told
+	s.deadline = noon.Add(firstKillAgain)
+	return s
+}
+
 // standings are the states that differ in what events do, by the names that
 // docs/design-states.md has for them, in its order. In the page's table stands
 // only what one does differently from the one that it is like.
@@ -83,6 +90,8 @@ var standings = []struct {
 	{"killing (restart)", atThen(killing, thenStart), ""},
 	{"draining", at(draining), ""},
 	{"draining (restart)", atThen(draining, thenStart), ""},
+	{"draining (restart, KILL sent)", atKilled(atThen(draining, thenStart), false), "draining (restart)"},
+	{"draining (restart, KILL sent, told)", atKilled(atThen(draining, thenStart), true), "draining (restart, KILL sent)"},
 	{"draining (new try)", atThen(draining, thenBackOff), ""},
 	{"draining (new try, delivering)", atStage(atThen(draining, thenBackOff), delivering), "draining (new try)"},
 	{"starting (delivering)", atStage(atThen(starting, thenStart), delivering), "starting"},
@@ -234,7 +243,12 @@ var cells = map[string]map[eventKind]cell{
 		timeElapsed:    {ended, "signalGroup(KILL), reapChild"},
 	},
 	"draining (restart)": with(drainingCells, map[eventKind]cell{groupEmptied: {starting, "reapChild, startChild"}}),
-	"draining (new try)": with(drainingCells, map[eventKind]cell{groupEmptied: {backingOff, "reapChild"}}),
+	"draining (restart, KILL sent)": with(drainingCells, map[eventKind]cell{
+		groupEmptied: {starting, "reapChild, startChild"},
+		timeElapsed:  {draining, "signalGroup(KILL), tell(GroupRemains)"},
+	}),
+	"draining (restart, KILL sent, told)": with(drainingCells, map[eventKind]cell{groupEmptied: {starting, "reapChild, startChild"}}),
+	"draining (new try)":                  with(drainingCells, map[eventKind]cell{groupEmptied: {backingOff, "reapChild"}}),
 	"draining (new try, delivering)": with(drainingCells, map[eventKind]cell{
 		groupEmptied:    {backingOff, "reapChild"},
 		changeDelivered: {draining, ""},

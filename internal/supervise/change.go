@@ -107,6 +107,7 @@ const (
 	EndedSoon                          // the child ended by itself soon after a restart; Code: its status
 	BackedOff                          // the child failed and will be started again; Code: its status
 	GaveUp                             // the child failed too often; Code: its status
+	GroupRemains                       // what the child left is there in spite of KILL, and a start waits for its end
 	RestartImpossible                  // the kernel refused to start the command again
 )
 

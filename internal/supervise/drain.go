@@ -94,8 +94,8 @@ func (r rules) forGood(s state, now time.Time) (state, []action) {
 	case starting, backingOff:
 		return end(s.outcome), actions
 	case draining:
-		if s.deadline.IsZero() {
-			s.deadline = now // they got KILL already
+		if s.kills > 0 {
+			s.deadline = now // they had their time
 		}
 	}
 	return s, actions
@@ -170,14 +170,27 @@ func (r rules) stepDraining(s state, e event, now time.Time) (state, []action) {
 }
 
 // killLeftovers ends what did not heed its TERM. Only a next child has to wait
-// until they really are gone.
+// until they really are gone, and that includes who joins the group meanwhile.
 func (r rules) killLeftovers(s state, now time.Time) (state, []action) {
 	kill := action{verb: signalGroup, sig: syscall.SIGKILL}
 	if s.then == thenEnd {
 		return end(s.outcome), append([]action{kill}, r.letGo(s)...)
 	}
-	s.deadline, s.lookAt = time.Time{}, now.Add(lookInterval)
-	return s, []action{kill}
+	actions := []action{kill}
+	if s.kills == 0 {
+		s.killedAt = now
+	}
+	s.kills++
+	s.deadline, s.lookAt = now.Add(doubled(firstKillAgain, s.kills-1, lastKillAgain)), now.Add(lookInterval)
+	switch stuckAt := s.killedAt.Add(stuckAfter); {
+	case s.stuck:
+	case due(stuckAt, now):
+		s.stuck = true
+		actions = append(actions, action{verb: tell, told: told{event: Event{Kind: GroupRemains}, group: s.pid}})
+	default:
+		s.deadline = earlier(s.deadline, stuckAt)
+	}
+	return s, actions
 }
 
 // letGo takes leave of a child of which nothing is left. The next one finds the

@@ -140,7 +140,7 @@ func (l *loop) happened(e event) {
 		}
 		for _, a := range actions {
 			events = append(events, l.act(a)...)
-			if e.kind == timeElapsed && a.sig == syscall.SIGKILL {
+			if e.kind == timeElapsed && a.sig == syscall.SIGKILL && next.kills <= 1 {
 				l.log.Warn("not stopped in time, sent KILL", "state", before.String())
 			}
 		}

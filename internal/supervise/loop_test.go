@@ -29,7 +29,7 @@ func (f *fakeChild) perform(a action) []event {
 	f.did = append(f.did, time.Since(f.t0).String()+" "+show([]action{a}))
 	switch a.verb {
 	case startChild:
-		return []event{{kind: childStarted}}
+		return []event{{kind: childStarted, pid: 4711}}
 	case lookAtGroup:
 		if !f.leftover.Load() {
 			return []event{{kind: groupEmptied}}

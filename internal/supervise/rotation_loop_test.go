@@ -195,7 +195,18 @@ func TestLoopRestartsADeafGroup(t *testing.T) {
 	})
 	expect(t, c.did, []string{"0s startChild", "0s /bin/sleep", "0s deliverChange", "0s RestartBegan",
 		"0s signalChild(TERM)", "30s signalGroup(KILL)", "30.001s signalGroup(KILL)",
+		// Again and again, for who joins it late; that this is of no use is said once.
+		"30.101s signalGroup(KILL)", "30.301s signalGroup(KILL)", "30.701s signalGroup(KILL)", "31.501s signalGroup(KILL)",
+		"33.101s signalGroup(KILL)", "35.001s signalGroup(KILL)", "35.001s GroupRemains", "41.401s signalGroup(KILL)",
+		"51.401s signalGroup(KILL)", "1m1.401s signalGroup(KILL)", "1m11.401s signalGroup(KILL)", "1m21.401s signalGroup(KILL)",
 		"1m30.021s startChild", "1m30.021s /new", "1m31.006s signalChild(TERM)"})
+	log := c.log.String()
+	if n := strings.Count(log, "outlive KILL"); n != 1 || !strings.Contains(log, "group=4711") {
+		t.Errorf("said %d times that the group is still there, want once, with its number\n%s", n, log)
+	}
+	if n := strings.Count(log, "sent KILL"); n != 2 {
+		t.Errorf("said %d times that KILL was sent, want 2\n%s", n, log)
+	}
 }
 
 func TestLoopDebounce(t *testing.T) {

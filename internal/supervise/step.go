@@ -58,6 +58,7 @@ type event struct {
 	command Command        // commandPrepared: what to run
 	change  Change         // changeReceived: what to change to
 	random  float64        // changeReceived, childExited: a number in [0, 1)
+	pid     int            // childStarted: the child's, and its group's where it leads one
 }
 
 // verb is something to do.
@@ -107,12 +108,16 @@ type state struct {
 	kept     []syscall.Signal // no child: what to deliver after the start, in order
 	deadline time.Time        // stopping, draining: when KILL is due, zero: never; backingOff: when the start is
 	lookAt   time.Time        // draining: when to look at the group again
+	killedAt time.Time        // draining: when what is left got its first KILL; zero: not yet
+	kills    int              // draining: how many it got
+	stuck    bool             // draining: it was said that they do not help
 	follow   syscall.Signal   // running, stopping: what stopped the child but maybe not us
 	followAt time.Time        // running, stopping: when to stop for follow, if the child still has
 	outcome  Outcome          // draining and later: of the last child, or of the run
 	slain    bool             // draining: a signal ended the child
 
 	command   Command       // what the next start runs
+	pid       int           // running to draining: the child's
 	startedAt time.Time     // running, stopping: when the child was started
 	cause     string        // the same: the changes that it was started for, if any
 	failures  int           // how many children in a row have failed
@@ -129,6 +134,13 @@ const (
 	// lookInterval is how soon an emptied group is noticed. There is no event
 	// for it: those processes are not our children.
 	lookInterval = 20 * time.Millisecond
+
+	// firstKillAgain and lastKillAgain are what comes between one KILL to what is
+	// left and the next, doubled each time: somebody may have joined the group
+	// after the last one. stuckAfter is when it is said that they do not help.
+	firstKillAgain = 100 * time.Millisecond
+	lastKillAgain  = 10 * time.Second
+	stuckAfter     = 5 * time.Second
 
 	// followDelay is how long after a child in our own group we stop. Until
 	// then what stopped the child has stopped us too, almost always.
@@ -181,7 +193,7 @@ func (r rules) stepPreparing(s state, e event, now time.Time) (state, []action) 
 		// In a job's place the child took the terminal before its exec failed.
 		return end(failed(e.err)), r.handBack()
 	case childStarted:
-		return r.started(s, now)
+		return r.started(s, e.pid, now)
 	case initLost:
 		return end(Outcome{Code: exitBySignal(syscall.SIGTERM)}), []action{{verb: cancelPreparation}}
 	case signalReceived:
@@ -194,14 +206,14 @@ func (r rules) stepPreparing(s state, e event, now time.Time) (state, []action) 
 }
 
 // started turns to a child that runs.
-func (r rules) started(s state, now time.Time) (state, []action) {
+func (r rules) started(s state, pid int, now time.Time) (state, []action) {
 	kept, owed, cause := s.kept, s.rotation.owed, ""
 	if s.then == thenStart {
 		cause = owed.reason()
 		s.rotation.restartedAt = now
 	}
 	s.rotation.owed = batch{}
-	s = state{phase: running, command: s.command, failures: s.failures, rotation: s.rotation, startedAt: now, cause: cause}
+	s = state{phase: running, command: s.command, pid: pid, failures: s.failures, rotation: s.rotation, startedAt: now, cause: cause}
 	s.rotation.pending.due, _ = r.plan(s.rotation, now)
 	actions := append([]action{telling(ChildStarted, cause, 0)}, owed.tellApplied()...)
 	for _, sig := range kept {
@@ -347,6 +359,7 @@ func end(outcome Outcome) state {
 func (s state) to(p phase) state {
 	s.phase = p
 	s.deadline, s.lookAt, s.follow, s.followAt = time.Time{}, time.Time{}, 0, time.Time{}
+	s.killedAt, s.kills, s.stuck = time.Time{}, 0, false
 	return s
 }
 

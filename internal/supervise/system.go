@@ -105,7 +105,7 @@ func (s *system) start(command Command) event {
 	s.child, s.ended, s.stat = child, false, childStatus{}
 	s.link.started(child.Pid, s.mode != shared)
 	s.log.Debug("command started", "pid", child.Pid, "path", command.Path)
-	return event{kind: childStarted}
+	return event{kind: childStarted, pid: child.Pid}
 }
 
 // placement puts a child where docs/design-states.md says.

@@ -13,6 +13,7 @@ type told struct {
 	held  string        // HoldOverridden: what would have held it back
 	until time.Time     // HoldOverridden: when something ends
 	delay time.Duration // BackedOff: when the next start is
+	group int           // GroupRemains: its number
 }
 
 // telling is the action that tells an event.
@@ -62,6 +63,9 @@ func (l *loop) tell(t told) {
 		l.log.Warn("the command failed, it will be started again", "status", e.Code, "after", t.delay)
 	case GaveUp:
 		l.log.Error("the command failed too often in a row, giving up", "status", e.Code)
+	case GroupRemains:
+		l.log.Warn("processes in the group of the command that ended outlive KILL, and the next start waits for their end: look with ps -A -o pgid,pid,ppid,stat,args who they are or who starts them",
+			"group", t.group, "after", stuckAfter)
 	case RestartImpossible:
 		l.log.Error("the command cannot be started again", "error", t.err)
 	}

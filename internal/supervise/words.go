@@ -40,6 +40,6 @@ func (t successor) String() string {
 func (k EventKind) String() string {
 	return [...]string{
 		"ChildStarted", "ChildExited", "RestartBegan", "Signalled", "HookRan", "HookTimedOut", "ExitBegan",
-		"DeliveryFailed", "DeliveryLate", "DeliveryEnded", "HoldOverridden", "EndedSoon", "BackedOff", "GaveUp", "RestartImpossible",
+		"DeliveryFailed", "DeliveryLate", "DeliveryEnded", "HoldOverridden", "EndedSoon", "BackedOff", "GaveUp", "GroupRemains", "RestartImpossible",
 	}[k]
 }
