@@ -91,7 +91,7 @@ var examples = []example{
 	{file: "README.md", first: "[vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]", kind: asGrammar},
 
 	{file: "docs/design.md", first: "cmd/vaultexec        wires: settings, roles, exit code; the only place with os.Exit", kind: asGrammar},
-	{file: "docs/design.md", first: "settings -> references -> fetch -> secrets -> plan -> command -> supervisor", kind: asGrammar},
+	{file: "docs/design.md", first: "settings -> references -> fetch, from -> secrets -> plan -> command -> supervisor", kind: asGrammar},
 
 	{file: "docs/references.md", first: "DB_PASSWORD='vault:internal/database/config#password'", kind: asEnv, pod: true,
 		env: map[string]string{"DB_PASSWORD": "db-secret-password", "DB_URL": "postgres://app:db-secret-password@db:5432/app"}},

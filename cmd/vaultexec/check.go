@@ -10,6 +10,7 @@ import (
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
+	"vaultexec/internal/from"
 	"vaultexec/internal/supervise"
 )
 
@@ -58,6 +59,7 @@ func (s *stage) checkReferences(asJSON bool) supervise.Outcome {
 func judge(planner *env.Planner, err error) (checkResult, error) {
 	var result checkResult
 	var missing *fetch.MissingError
+	var files *from.MissingError
 	var trouble *fetch.Error
 	var found env.Findings
 	unasked := err != nil // what was not asked for is not known
@@ -67,6 +69,8 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 	case errors.As(err, &missing):
 		err = &checkError{err, exitMissing}
 		unasked = missing.Unasked != nil
+	case errors.As(err, &files):
+		err = &checkError{err, exitMissing}
 	case errors.As(err, &found):
 		err, unasked = &checkError{err, exitMissing}, false
 		result.Problems = strings.Split(found.Error(), "\n")
@@ -76,6 +80,7 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 	if err != nil {
 		result.Class = classOf(err)
 	}
+	filesRead := files != nil || missing != nil || trouble != nil // they come before Vault
 	for _, r := range planner.Refs() {
 		c := checked{Reference: r.String(), OK: true}
 		if missing != nil {
@@ -85,7 +90,10 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 				}
 			}
 		}
-		c.OK = len(c.Problems) == 0 && !unasked
+		if files != nil {
+			c.Problems = append(c.Problems, files.Problems(c.Reference)...)
+		}
+		c.OK = len(c.Problems) == 0 && (!unasked || r.File != "" && filesRead)
 		if !slices.ContainsFunc(result.References, func(o checked) bool { return o.Reference == c.Reference }) {
 			result.References = append(result.References, c)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
+	"vaultexec/internal/from"
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
 	"vaultexec/internal/settings"
@@ -165,34 +167,67 @@ func (p *preparation) replace(plan env.Plan) (*env.Written, error) {
 	return written, nil
 }
 
-// fetch reads what the plan needs. Where it needs nothing, Vault is neither
-// contacted nor configured.
+// fetch reads what the plan needs: files first, which may have to be waited for.
+// Where it needs nothing of Vault, that is neither contacted nor configured.
 func (p *preparation) fetch(ctx context.Context) error {
-	refs := p.planner.Refs()
-	if len(refs) == 0 {
-		forgetCredentials(p.log)
+	files, refs := apart(p.planner.Refs())
+	var client *fetch.Client
+	if len(refs) > 0 {
+		cfg := fetchConfig(p.settings, p.log)
+		if p.planner.Templates() {
+			cfg.Wants = p.planner.Wanted
+		}
+		var err error
+		if client, err = fetch.New(cfg); err != nil {
+			return err
+		}
+	}
+	forgetCredentials(p.log)
+	if len(files)+len(refs) == 0 {
 		return nil // nothing takes time: whoever starts the command waits for caughtc
 	}
-	cfg := fetchConfig(p.settings, p.log)
-	if p.planner.Templates() {
-		cfg.Wants = p.planner.Wanted
+	<-p.caughtc
+	p.secrets = map[ref.Source]secret.Fields{}
+	if len(files) > 0 {
+		fields, err := from.New(fromConfig(p.settings, files, p.log)).Fetch(ctx)
+		if err != nil {
+			return err
+		}
+		maps.Copy(p.secrets, fields)
 	}
-	client, err := fetch.New(cfg)
+	if client == nil {
+		return nil
+	}
+	return p.ask(ctx, client, refs)
+}
+
+// ask reads what Vault has.
+func (p *preparation) ask(ctx context.Context, client *fetch.Client, refs []ref.Ref) error {
+	p.client = client
+	err := client.Login(ctx)
 	if err != nil {
 		return err
 	}
-	forgetCredentials(p.log)
-	<-p.caughtc
-	p.client = client
-	if err = client.Login(ctx); err != nil {
-		return err
-	}
+	var secrets map[ref.Source]secret.Fields
 	if p.watch {
-		p.watcher, p.secrets, err = client.Watch(ctx, refs, p.settings.Refresh)
+		p.watcher, secrets, err = client.Watch(ctx, refs, p.settings.Refresh)
 	} else {
-		p.secrets, err = client.Fetch(ctx, refs)
+		secrets, err = client.Fetch(ctx, refs)
 	}
+	maps.Copy(p.secrets, secrets)
 	return err
+}
+
+// apart are the references to files, and those to Vault.
+func apart(refs []ref.Ref) (files, vault []ref.Ref) {
+	for _, r := range refs {
+		if r.File != "" {
+			files = append(files, r)
+		} else {
+			vault = append(vault, r)
+		}
+	}
+	return files, vault
 }
 
 // revokeTimeout is what giving back the token may take, once the command has

@@ -2,28 +2,30 @@ package main
 
 import (
 	"log/slog"
+	"os"
 	"slices"
 	"syscall"
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
+	"vaultexec/internal/from"
 	"vaultexec/internal/ref"
 	"vaultexec/internal/settings"
 	"vaultexec/internal/supervise"
 )
 
-// The settings as each of the three packages wants them; none of them knows
+// The settings as each of the packages wants them; none of them knows
 // the others or the settings.
 
 func sources(s *settings.Settings, environ []string) env.Sources {
 	vaultEnv, files := s.VaultEnv(), s.Files()
-	from := env.Sources{
+	src := env.Sources{
 		TransitMount:  vaultEnv.TransitMount,
 		TransitKey:    vaultEnv.TransitKey,
 		IgnoreMissing: vaultEnv.IgnoreMissing,
 
 		Inherited:  environ,
-		Secrets:    s.Secret.Items,
+		Secrets:    slices.Concat(s.Secret.Items, s.From.Items),
 		Renamed:    files.Renamed,
 		Custom:     files.Custom,
 		Variables:  s.Env.Items,
@@ -42,10 +44,10 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 		Credentials:         s.Credentials.Items,
 		RuntimeDir:          s.RuntimeDir,
 	}
-	if n := len(from.DescriptorVariables); n > 0 {
-		from.FirstDescriptor = supervise.FreeDescriptors(n)
+	if n := len(src.DescriptorVariables); n > 0 {
+		src.FirstDescriptor = supervise.FreeDescriptors(n)
 	}
-	return from
+	return src
 }
 
 func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {
@@ -75,6 +77,10 @@ func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {
 		cfg.RequestTimeout = s.RequestTimeout
 	}
 	return cfg
+}
+
+func fromConfig(s *settings.Settings, refs []ref.Ref, log *slog.Logger) from.Config {
+	return from.Config{Refs: refs, Refresh: s.Refresh, Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), Log: log}
 }
 
 func superviseOptions(s *settings.Settings, log *slog.Logger) supervise.Options {

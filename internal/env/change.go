@@ -33,7 +33,7 @@ func (p Plan) Since(older Plan) Output {
 func (p *Planner) Changed(before, after map[ref.Source]secret.Fields) []ref.Ref {
 	refs := append(p.named(), p.used(after)...)
 	return slices.DeleteFunc(refs, func(r ref.Ref) bool {
-		return sameFields(taken(r, before), taken(r, after))
+		return taken(r, before).Same(taken(r, after))
 	})
 }
 
@@ -67,19 +67,6 @@ func taken(r ref.Ref, secrets map[ref.Source]secret.Fields) secret.Fields {
 		}
 	}
 	return fields
-}
-
-func sameFields(a, b secret.Fields) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for name, v := range a {
-		w, ok := b[name]
-		if !ok || v.IsNull() != w.IsNull() || v.Text() != w.Text() {
-			return false
-		}
-	}
-	return true
 }
 
 // followed is what is there once a file has been replaced by a later one.

@@ -120,6 +120,8 @@ func asVariables(place string, r ref.Ref, list []named, rep *report) []named {
 	for _, f := range list {
 		switch {
 		case f.value.IsNull():
+		case !isPortable(f.name) && r.File != "":
+			rep.addf(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except=", place, f.field)
 		case !isPortable(f.name):
 			rep.addf(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except= and name it with --env 'NAME=%s#%s'", place, f.field, ref.Escape(r.Path), ref.Escape(f.field))
 		default:

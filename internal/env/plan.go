@@ -118,11 +118,11 @@ func (p *Planner) references(l lookup) []candidate {
 	return offered
 }
 
-// whole are the variables of --secret, in the order of the flags.
+// whole are the variables of --secret and --from, in the order of the flags.
 func (p *Planner) whole(l lookup) []candidate {
 	var offered []candidate
 	for _, r := range p.sources.Secrets {
-		place := "--secret " + r.String()
+		place := wholeFlag(r) + r.String()
 		members, _ := l.each(place, r)
 		for _, m := range members {
 			list := rename(m.place, m.fields, p.sources.naming(r).behind(m, "_"), l.report)
@@ -134,11 +134,19 @@ func (p *Planner) whole(l lookup) []candidate {
 	return offered
 }
 
+// wholeFlag is the one that a whole secret is from, for messages.
+func wholeFlag(r ref.Ref) string {
+	if r.File != "" {
+		return "--from "
+	}
+	return "--secret "
+}
+
 // offers are the variables of all sources, the strongest source first.
 type offers struct {
 	explicit   map[string]candidate // name -> --env, --file-env, --fd-env and --credentials, or the configuration's
 	references []candidate          // inherited, with references
-	whole      []candidate          // --secret and secret blocks, in order
+	whole      []candidate          // --secret, --from and secret blocks, in order
 	literals   map[string]string    // name -> inherited value
 }
 

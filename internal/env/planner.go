@@ -161,7 +161,7 @@ func checkPrefixes(s *Sources, rep *report) {
 	}
 	for _, r := range s.Secrets {
 		if n := s.naming(r); n.spoils() {
-			rep.addf(ClassConfig, "--secret %s: prefix %q cannot begin a variable's name: a name is letters, digits and _, and begins with no digit", r, n.prefix)
+			rep.addf(ClassConfig, "%s%s: prefix %q cannot begin a variable's name: a name is letters, digits and _, and begins with no digit", wholeFlag(r), r, n.prefix)
 		}
 	}
 }

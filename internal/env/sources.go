@@ -46,7 +46,7 @@ type File struct {
 type Sources struct {
 	Inherited []string // NAME=value, as os.Environ has it
 
-	Secrets   []ref.Ref // variables named by the secret: --secret, in the order given
+	Secrets   []ref.Ref // variables named by the secret: --secret and --from, in the order given
 	Renamed   []Renamed // after those
 	Variables []Variable
 	Files     []File

@@ -86,15 +86,21 @@ const (
 
 // Error is why there is nothing to be had of a file: one sentence, with the
 // place and what to do.
-type Error struct{ class, text string }
+type Error struct {
+	class, text string
+	reference   string // of the place that it is about
+}
 
 func (e *Error) Error() string { return e.text }
 
 // Class is one of the Class constants.
 func (e *Error) Class() string { return e.class }
 
+// lasts tells what passes with waiting from what does not.
+func (e *Error) lasts() bool { return e.class != ClassMissing }
+
 func malformed(file string, e *syntaxError, note string) *Error {
-	return &Error{ClassMalformed, fmt.Sprintf("%s:%d: %s%s", file, e.line, e.text, note)}
+	return &Error{class: ClassMalformed, text: fmt.Sprintf("%s:%d: %s%s", file, e.line, e.text, note)}
 }
 
 // byContent is added to what is wrong with a file whose format nobody named.
@@ -106,7 +112,7 @@ func byContent(f Format) string {
 // by name and text, and the format that was used is returned for the next time:
 // another value must not make another format of the same file. Raw is what
 // Auto comes to where no format is recognized.
-func Parse(file string, f Format, text string) (secret.Fields, Format, error) {
+func Parse(file string, f Format, text string) (secret.Fields, Format, *Error) {
 	note := ""
 	if f == Auto {
 		f = byName(file)

@@ -2,7 +2,6 @@ package from
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -106,8 +105,7 @@ func TestRecognize(t *testing.T) {
 func TestErrors(t *testing.T) {
 	_, _, err := Parse("/vault/secrets/config", Auto, "A=b\nexport "+canary)
 	const want = "/vault/secrets/config:2: this is no assignment, so sh would run it as a command, and nothing is run here: put quotes around a value that has blanks, or leave the line out (by its content this is export; ?format= behind the path says what it is)"
-	var typed *Error
-	if err == nil || err.Error() != want || !errors.As(err, &typed) || typed.Class() != ClassMalformed {
+	if err == nil || err.Error() != want || err.Class() != ClassMalformed {
 		t.Errorf("%v\nwant %s", err, want)
 	}
 	check(t, Dotenv, []readTest{{"\ufeffA=b", "", "1: the file begins with a byte order mark"}})

@@ -31,7 +31,7 @@ const (
 
 var params = []param{
 	{"version", []Use{Variable, Secret, File}, either, (*Ref).setVersion},
-	{"optional", []Use{Variable, Secret, File}, either, func(r *Ref, v string) error {
+	{"optional", []Use{Variable, Secret, File, From}, either, func(r *Ref, v string) error {
 		on, err := strconv.ParseBool(cmp.Or(v, "true"))
 		if err != nil {
 			return errors.New("is either there or not: optional, optional=true or optional=false")
@@ -48,8 +48,8 @@ var params = []param{
 		return nil
 	}},
 	{"namespace", []Use{Variable, Secret, File}, either, (*Ref).setNamespace},
-	{"prefix", []Use{Secret, File}, either, func(r *Ref, v string) error { r.Prefix = &v; return nil }},
-	{"case", []Use{Secret, File}, either, func(r *Ref, v string) error {
+	{"prefix", []Use{Secret, File, From}, either, func(r *Ref, v string) error { r.Prefix = &v; return nil }},
+	{"case", []Use{Secret, File, From}, either, func(r *Ref, v string) error {
 		r.Case = Case(v)
 		if r.Case != CaseKeep && r.Case != CaseUpper {
 			return fmt.Errorf("is keep or upper, not %q", v)
@@ -57,11 +57,11 @@ var params = []param{
 		return nil
 	}},
 	{"names", []Use{Secret, File}, either, (*Ref).setNames},
-	{"only", []Use{Secret, File}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Only, v) }},
-	{"except", []Use{Secret, File}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Except, v) }},
-	{"refresh", []Use{Variable, Secret, File}, either, (*Ref).setRefresh},
-	{"on_change", []Use{Variable, Secret, File}, either, (*Ref).setOnChange},
-	{"format", []Use{File}, either, func(r *Ref, v string) error { r.Format = v; return nil }},
+	{"only", []Use{Secret, File, From}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Only, v) }},
+	{"except", []Use{Secret, File, From}, onlyWithoutKey, func(r *Ref, v string) error { return addGlobs(&r.Except, v) }},
+	{"refresh", []Use{Variable, Secret, File, From}, either, (*Ref).setRefresh},
+	{"on_change", []Use{Variable, Secret, File, From}, either, (*Ref).setOnChange},
+	{"format", []Use{File, From}, either, func(r *Ref, v string) error { r.Format = v; return nil }},
 	{"mode", []Use{File}, either, func(r *Ref, v string) error { r.Mode = v; return nil }},
 	{"owner", []Use{File}, either, func(r *Ref, v string) error { r.Owner = v; return nil }},
 }

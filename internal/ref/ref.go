@@ -37,6 +37,9 @@ type Source struct {
 	Body      string // JSON object to write (>>PATH#KEY#{...}); empty: it is read
 	Login     bool   // the token of the login, in the field TokenKey, in place of all that
 	View      View   // what of the answer is wanted
+
+	File       string // not Vault is read but this file or directory; nothing of the above is set
+	FileFormat string // of File; empty: by its name and content
 }
 
 // View is what of an answer to a read is wanted. Views share the read.
@@ -56,6 +59,8 @@ func (s Source) String() string {
 	switch {
 	case s.Login:
 		return Login
+	case s.File != "":
+		return Escape(s.File)
 	case s.Below:
 		return Escape(s.Path) + everything + s.where()
 	}
@@ -134,6 +139,7 @@ const (
 	Variable Use = iota // one variable: needs a key
 	Secret              // variables named by the secret itself
 	File                // the content of a file
+	From                // variables named by a file or by those in a directory: see ParseFrom
 )
 
 // Parse reads one reference for the use it is put to. Its errors say what is

@@ -17,6 +17,20 @@ const Placeholder = "[redacted]"
 // Fields is what one secret holds: field name -> value.
 type Fields map[string]Value
 
+// Same tells whether the fields have the same names and values.
+func (f Fields) Same(other Fields) bool {
+	if len(f) != len(other) {
+		return false
+	}
+	for name, v := range f {
+		w, ok := other[name]
+		if !ok || v.IsNull() != w.IsNull() || v.Text() != w.Text() {
+			return false
+		}
+	}
+	return true
+}
+
 // Value is one field of a secret: text, a number, a boolean, null, a list or
 // a map, as Vault's JSON has it. The zero Value is null.
 //

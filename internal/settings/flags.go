@@ -81,6 +81,7 @@ func (s *Settings) sourceFlags() Group {
 	g := group("Sources")
 	g.add(&s.Secret, "secret", "REF", "one variable for each key of a secret, or of all secrets below PATH/*; may be repeated")
 	g.add(&s.Env, "env", "NAME=REF", "one variable from one key; may be repeated")
+	g.add(&s.From, "from", "PATH", "variables from a file or a directory that others write, such as /vault/secrets or a volume of a Kubernetes Secret; may be repeated")
 	g.add(&s.Config, "config", "FILE", "configuration of Vault Agent or envconsul, HCL or JSON, or a directory of it; may be repeated")
 	g.add(&s.EnvTemplate, "env-template", "NAME=TEXT", "one variable from a template, or NAME=@FILE; may be repeated")
 	return g

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vaultexec/internal/env"
+	"vaultexec/internal/from"
 	"vaultexec/internal/nearest"
 	"vaultexec/internal/ref"
 	"vaultexec/internal/supervise"
@@ -154,6 +155,24 @@ func parseSecret(v string) (ref.Ref, error) {
 
 func (l *SecretList) Set(v string) error    { return l.add(parseSecret(v)) }
 func (l *SecretList) Decode(v string) error { return l.decode(v, parseSecret) }
+
+// FromList are the references of --from.
+type FromList struct{ list[ref.Ref] }
+
+func parseFrom(v string) (ref.Ref, error) {
+	r, err := ref.ParseFrom(v)
+	if err == nil {
+		err = from.CheckFormat(r.FileFormat)
+	}
+	if err != nil {
+		name, _, _ := strings.Cut(v, "?")
+		return r, fmt.Errorf("%q: %v", name, err)
+	}
+	return r, nil
+}
+
+func (l *FromList) Set(v string) error    { return l.add(parseFrom(v)) }
+func (l *FromList) Decode(v string) error { return l.decode(v, parseFrom) }
 
 // VariableList are the NAME=REF pairs of --env.
 type VariableList struct{ list[env.Variable] }
