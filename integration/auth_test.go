@@ -33,7 +33,11 @@ func newAuthCase(t *testing.T, v *servers.Vault, kind string) *authCase {
 	kv.put(t, "app", fields{"password": c.password})
 	c.ref = "PASSWORD=" + kv.path("app") + "#password"
 	c.settings = fields{"token_policies": []string{kv.policy(t, "app")}, "token_ttl": tokenLife.String()}
-	mustDo(t, v.EnableAuth(t.Context(), c.mount, kind))
+	enable := func() error { return v.EnableAuth(t.Context(), c.mount, kind) }
+	if kind == "ldap" {
+		enable = func() error { return v.EnableLDAP(t.Context(), c.mount) }
+	}
+	mustDo(t, enable())
 	return c
 }
 
@@ -200,6 +204,32 @@ func TestP1UserpassLogin(t *testing.T) {
 	c.reads(t, append(flags, secretFile(t, "password", word))...)
 	c.run(t, append(flags, secretFile(t, "wrong password", word+"x"))...).run().
 		refused("auth_denied", `login with user "alice" at auth/`+c.mount, "invalid username or password", "vault login -method=userpass")
+}
+
+// A directory tells who somebody is. While it cannot be asked the login is tried
+// again, which a wrong password never is.
+func TestP1LDAPLogin(t *testing.T) {
+	t.Parallel()
+	word := canary(t, "pass word ")
+	directory, err := servers.StartDirectory(t.Context(), map[string]string{"alice": word})
+	mustDo(t, err)
+	t.Cleanup(func() { _ = directory.Stop() })
+	c := newAuthCase(t, sharedVault(t), "ldap")
+	right, wrong := secretFile(t, "password", word), secretFile(t, "wrong password", word+"x")
+	flags := []string{"--auth", "ldap", "--username", "alice", "--password-path"}
+	c.write(t, "config", directory.Config())
+	c.reads(t, append(flags, right)...)
+	denied := c.run(t, append(flags, wrong)...)
+	denied.run().refused("auth_denied", `login with user "alice" at auth/`+c.mount, "vault login -method=ldap")
+	if n := len(requests(t, "auth/"+c.mount+"/login/alice")); n != 2 {
+		t.Errorf("%d logins, want one for each run", n)
+	}
+	c.run(t, "--auth", "ldap", "--username", "mallory", "--password-path", right).run().refused("auth_denied", "vault login -method=ldap")
+	mustDo(t, directory.Stop())
+	c.run(t, append(flags, right, "--startup-timeout", "3s")...).run().refused("vault_unreachable", `login with user "alice" at auth/`+c.mount, "error connecting to host")
+	if n := len(requests(t, "auth/"+c.mount+"/login/alice")); n < 4 {
+		t.Errorf("%d logins, want several for the last run", n)
+	}
 }
 
 // certFiles puts a client certificate where one is looked for.

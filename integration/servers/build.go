@@ -22,6 +22,7 @@ type Binaries struct {
 	Vault            string
 	KubernetesPlugin string // Vault's auth method; empty if Vault has it built in
 	PostgresPlugin   string // Vault's database plugin; likewise
+	LDAPPlugin       string // Vault's auth method; likewise
 	Etcd             string
 	KubeAPIServer    string
 }
@@ -46,6 +47,8 @@ var (
 		"github.com/hashicorp/vault-plugin-auth-kubernetes/cmd/vault-plugin-auth-kubernetes", "", "about 30 seconds"}
 	postgresTarget = target{"plugins/" + postgresPluginName, "vault", "github.com/hashicorp/vault",
 		"github.com/hashicorp/vault/plugins/database/postgresql/" + postgresPluginName, "", "about 1 minute"}
+	// Vault starts a plugin by the name of its file, which is the method's.
+	ldapTarget      = target{"plugins/" + ldapPluginName, "vault", "github.com/hashicorp/vault", "github.com/hashicorp/vault/builtin/credential/ldap/cmd/ldap", "", "about 1 minute"}
 	etcdTarget      = target{"etcd", "kubernetes", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", "", "about 1 minute"}
 	apiserverTarget = target{"kube-apiserver", "kubernetes", "k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", "", "about 4 minutes"}
 )
@@ -54,7 +57,7 @@ var (
 const stillEvery = 15 * time.Second
 
 // Build finds the servers, and builds those that are neither in the cache nor
-// on PATH: about ten minutes on two cores the first time. What it does is told
+// on PATH: about eleven minutes on two cores the first time. What it does is told
 // to progress, one line each; nothing is when all is there. The current
 // directory is in the module vaultexec/integration. Two runs at once build one
 // after the other.
@@ -79,7 +82,7 @@ func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 	}
 	want := []wanted{{etcdTarget, &bin.Etcd}, {apiserverTarget, &bin.KubeAPIServer}}
 	if bin.Vault = vaultOnPath(ctx, progress); bin.Vault == "" {
-		want = append([]wanted{{vaultTarget, &bin.Vault}, {pluginTarget, &bin.KubernetesPlugin}, {postgresTarget, &bin.PostgresPlugin}}, want...)
+		want = append([]wanted{{vaultTarget, &bin.Vault}, {pluginTarget, &bin.KubernetesPlugin}, {postgresTarget, &bin.PostgresPlugin}, {ldapTarget, &bin.LDAPPlugin}}, want...)
 	}
 	for _, w := range want {
 		b := builder{filepath.Join(root, "servers", w.module), cache, progress}

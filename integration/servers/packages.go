@@ -20,6 +20,7 @@ type debian struct {
 
 var fromDebian = []debian{
 	{"the PostgreSQL server", "postgresql", func() error { _, err := postgresBin(); return err }},
+	{"the OpenLDAP server", "slapd", func() error { _, err := slapdProgram(); return err }},
 	{"the fish shell", "fish", func() error { _, err := exec.LookPath("fish"); return err }},
 	{"the program ip", "iproute2", func() error { _, err := exec.LookPath("ip"); return err }},
 }
@@ -61,15 +62,18 @@ func InstallPackages(ctx context.Context, progress io.Writer) error {
 }
 
 // installation is the commands that install the packages, in order. Debian's
-// postgresql starts a server of its own as soon as it is installed, unless the
-// configuration of postgresql-common forbids it: that comes first.
+// postgresql and slapd start servers of their own as soon as they are installed,
+// unless they are told not to: that comes first.
 func installation(pkgs []string) [][]string {
 	install := func(pkgs ...string) []string {
 		return append([]string{"apt-get", "install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"}, pkgs...)
 	}
 	commands := [][]string{{"apt-get", "update"}}
 	for _, pkg := range pkgs {
-		if pkg == "postgresql" {
+		switch pkg {
+		case "slapd":
+			commands = append(commands, []string{"sh", "-c", "echo slapd slapd/no_configuration boolean true | debconf-set-selections"})
+		case "postgresql":
 			commands = append(commands, install("postgresql-common"),
 				[]string{"pg_conftool", "/etc/postgresql-common/createcluster.conf", "set", "create_main_cluster", "off"})
 		}
