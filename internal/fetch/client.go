@@ -111,10 +111,11 @@ type Client struct {
 	tokenMu sync.RWMutex // of the token in api
 
 	mu       sync.Mutex
-	secrets  []string // tokens and what logins are made with: never in a message
-	identity string   // who messages say we are; set by Login
-	grant    life     // of the token, as the login said
-	made     []string // tokens that our logins made and that are not revoked yet
+	secrets  []string  // tokens and what logins are made with: never in a message
+	identity string    // who messages say we are; set by Login
+	grant    life      // of the token, as the login said
+	granted  time.Time // and when it said so
+	made     []string  // tokens that our logins made and that are not revoked yet
 }
 
 // New reads the standard VAULT_* variables and checks the settings. It does

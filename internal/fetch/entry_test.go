@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,34 @@ func TestP10WatchRenewalFails(t *testing.T) {
 		if left := time.Until(u.Expires); left < 2*time.Minute {
 			t.Errorf("replaced %s before the end", left)
 		}
+	})
+}
+
+// A start may take long: what was there early lives since then, and not since
+// all was there.
+func TestP10WatchCountsFromTheAnswer(t *testing.T) {
+	life := fetchtest.Life{TTL: time.Minute}
+	watch(t, true, func(v *fetchtest.Server) {
+		v.Dynamic("database/creds/app", life)
+		v.TokenLife(roleToken, fetchtest.Life{TTL: 90 * time.Second})
+		late := time.Now().Add(30 * time.Second)
+		v.FaultOn("GET kv/data/app", func(w http.ResponseWriter, r *http.Request) {
+			if time.Now().Before(late) {
+				fetchtest.Status(503, "later")(w, r)
+				return
+			}
+			v.FaultOn("GET kv/data/app", nil)
+			fetchtest.Status(503, "now")(w, r)
+		})
+	}, []string{"kv/app", "database/creds/app"}, func(w *watching) {
+		u := w.within(11 * time.Second) // two thirds of the minute, less half a minute and what the last tries have taken
+		if left := time.Until(u.Expires); left > 25*time.Second {
+			t.Errorf("the lease ends in %s", left)
+		}
+		w.nothing(10 * time.Second)
+		w.between("PUT auth/kubernetes/login", 1, 1)
+		w.within(31 * time.Second) // a minute and a half, two thirds of it, less half a minute
+		w.between("PUT auth/kubernetes/login", 2, 2)
 	})
 }
 

@@ -121,6 +121,7 @@ type read struct {
 	at     location
 	mount  *mount
 	answer *answer
+	came   time.Time // when the answer did: from then on it lives
 
 	known   *entry // of a watcher, which has it; nil: it is read
 	fields  secret.Fields
@@ -258,7 +259,7 @@ func (b *batch) perform(r *read) {
 	if a.rejectsToken() {
 		b.fail(words, b.c.tokenRejected(a))
 	}
-	r.answer = a
+	r.answer, r.came = a, time.Now()
 	if r.at.list && !r.at.names {
 		b.descend(r)
 	}

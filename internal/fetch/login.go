@@ -123,6 +123,7 @@ func (c *Client) wantsSecondFactor(words string) *Error {
 func (c *Client) keepGrant(auth *api.SecretAuth) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.granted = time.Now()
 	c.grant = life{ttl: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable}
 	c.made = append(c.made, auth.ClientToken)
 	if len(c.made) > keptTokens {
@@ -134,12 +135,12 @@ func (c *Client) keepGrant(auth *api.SecretAuth) {
 // leases are being replaced, and one more for luck. Those before are over.
 const keptTokens = 3
 
-// tokenGrant is what the newest login granted; nothing of a token that was
+// tokenGrant is what the newest login granted, and when; nothing of a token that was
 // there already.
-func (c *Client) tokenGrant() life {
+func (c *Client) tokenGrant() (life, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.grant
+	return c.grant, c.granted
 }
 
 // useToken is the end of every login that has a token.

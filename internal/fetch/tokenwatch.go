@@ -166,7 +166,8 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 		ended = now
 	}
 	w.formerEnds[t.serial] = ended
-	t.begun(w.c.tokenGrant(), now, w.random())
+	grant, _ := w.c.tokenGrant()
+	t.begun(grant, now, w.random())
 	w.counts.logins++
 	if !w.c.method.makes() { // nobody has said what it is
 		t.duty, t.due = tokenLookup, now

@@ -77,7 +77,11 @@ func (c *Client) Watch(ctx context.Context, refs []ref.Ref, refresh time.Duratio
 		counts:     counts{errors: make(map[Class]int), lastSuccess: time.Now()},
 	}
 	now := time.Now()
-	w.token.begun(c.tokenGrant(), now, w.random())
+	grant, granted := c.tokenGrant()
+	if !c.method.makes() {
+		granted = now
+	}
+	w.token.begun(grant, granted, w.random())
 	if !c.method.makes() {
 		w.token.duty, w.token.due = tokenLookup, now // nobody has said what it is
 	}
