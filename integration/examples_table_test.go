@@ -49,6 +49,7 @@ const (
 	asPolicy   kind = "hcl"        // accepted by Vault as a policy
 	asFile     kind = "file"       // named by the comment in its first line, for the blocks behind it
 	asGrammar  kind = "grammar"    // not to be run
+	asReport   kind = "report"     // run by sh: vaultexec itself prints something, and no command runs
 )
 
 // example is what is known of one block.
@@ -65,6 +66,7 @@ type example struct {
 	has    string            // what is in it
 	files  []string          // of the login, see exampleStage.logins
 	tls    bool              // it talks to Vault over TLS
+	prints []string          // what is part of standard output, blanks apart
 }
 
 var (
@@ -148,6 +150,11 @@ var examples = []example{
 		reads: "/run/secrets/config", has: "username=db-readonly-username\npassword=db-secret-password\n"},
 	{file: "docs/coming-from-vault-agent.md", first: "# /etc/app/supervisor.hcl", kind: asFile},
 	{file: "docs/coming-from-vault-agent.md", first: "vaultexec --config /etc/app/supervisor.hcl", kind: inShell, env: onePassword, files: []string{"token"}},
+
+	{file: "docs/verbs.md", first: "vaultexec explain --role app --secret 'internal/database/config?prefix=DB_&case=upper' --file /run/secrets/tls.key=kv/web/tls#key", kind: asReport, pod: true,
+		prints: []string{"DB_PASSWORD ok internal/database/config password 1 - every 1m0s --secret internal/database/config", " ok kv/web/tls key 1 ", "--role app --role"}},
+	{file: "docs/verbs.md", first: "vaultexec explain --role app --secret 'internal/database/config?prefix=DB_&case=upper' DB_PASSWORD", kind: asReport, pod: true,
+		prints: []string{"DB_PASSWORD ok internal/database/config password", "--stop-timeout 30s default"}},
 
 	{file: "docs/login.md", first: "vaultexec --role app --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell, pod: true, env: onePassword},
 	{file: "docs/login.md", first: "vaultexec --auth jwt --role ci --jwt-path /run/secrets/ci.jwt --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,

@@ -176,6 +176,8 @@ func (s *exampleStage) run(t *testing.T, b block, x example) {
 		s.runOnScreen(t, b.text, x)
 	case inShell:
 		s.runShell(t, b.text, x)
+	case asReport:
+		s.runReport(t, b.text, x)
 	case asVaultEnv:
 		s.runShell(t, assignments(b.text)+"vaultexec -- app\n", x)
 	case asEnv:
@@ -261,6 +263,27 @@ func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...
 	}
 	if _, err := os.Stat(root + x.reads); err == nil {
 		t.Errorf("%s is still there", x.reads)
+	}
+}
+
+// runReport runs a script that prints something, and checks what.
+func (s *exampleStage) runReport(t *testing.T, script string, x example) {
+	t.Helper()
+	root := t.TempDir()
+	script = s.furnish(t, script, x, root)
+	c := vaultexec(t).vault(s.vault.Address)
+	s.standIns(t, c, root, "report")
+	if x.pod {
+		c.env("VAULTEXEC_JWT_PATH=" + s.account.jwtFile(t, "vault"))
+	} else {
+		c.homeFile(".vault-token", newToken(t, s.vault, s.policies...))
+	}
+	c.binary, c.flags, c.argv = "/bin/sh", []string{"-euc", script}, nil
+	res := c.run().exited(0)
+	for _, part := range x.prints {
+		if !strings.Contains(strings.Join(strings.Fields(res.stdout), " "), part) {
+			t.Errorf("there is no %q in\n%s", part, res.stdout)
+		}
 	}
 }
 

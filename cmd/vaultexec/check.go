@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -63,19 +62,20 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 	var trouble *fetch.Error
 	var found env.Findings
 	unasked := err != nil // what was not asked for is not known
+	errors.As(err, &files)
 	switch {
 	case err == nil:
 		result.OK = true
 	case errors.As(err, &missing):
 		err = &checkError{err, exitMissing}
 		unasked = missing.Unasked != nil
-	case errors.As(err, &files):
+	case errors.As(err, &trouble) && trouble.Class() != env.ClassConfig:
+		err = &checkError{err, exitTrouble}
+	case files != nil && trouble == nil:
 		err = &checkError{err, exitMissing}
 	case errors.As(err, &found):
 		err, unasked = &checkError{err, exitMissing}, false
 		result.Problems = strings.Split(found.Error(), "\n")
-	case errors.As(err, &trouble) && trouble.Class() != env.ClassConfig:
-		err = &checkError{err, exitTrouble}
 	}
 	if err != nil {
 		result.Class = classOf(err)
@@ -104,10 +104,7 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 // print writes the result for a person or for a program.
 func (r checkResult) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return encodeJSON(w, r)
 	}
 	var b strings.Builder
 	for _, c := range r.References {

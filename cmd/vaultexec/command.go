@@ -16,6 +16,7 @@ import (
 type invocation struct {
 	settings *settings.Settings
 	verb     verb           // what is to be done; nil: run the command
+	name     string         // that follows the verb; empty: none does
 	command  []string       // behind the two dashes, or of a configuration file
 	flags    *pflag.FlagSet // those of the settings
 	environ  []string
@@ -56,7 +57,7 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 	}
 	for _, cmd := range withFlags {
 		cmd.Flags().AddFlagSet(flags)
-		cmd.Flags().SetInterspersed(false)
+		cmd.Flags().SetInterspersed(takesName(cmd)) // flags may follow a name, never a command
 		cmd.Flags().SortFlags = false
 	}
 	// Not cobra's Version: its templates would add 2 MB to the binary.

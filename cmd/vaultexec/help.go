@@ -17,6 +17,7 @@ Usage:
   vaultexec env [flags] [--format FORMAT]   print the variables
   vaultexec render [flags]                  write the files, and end
   vaultexec check [flags] [--json]          prove that all references resolve
+  vaultexec explain [flags] [NAME]          say where everything comes from
   vaultexec install DIR                     copy this binary to DIR/vaultexec
   vaultexec version [--json]
 
@@ -61,8 +62,8 @@ Exit status:
        on standard error and in the termination log
   126  COMMAND cannot be executed
   127  COMMAND is not found
-  2    of check: Vault could not be asked
-  3    of check: not everything resolves
+  2    of check and explain: Vault could not be asked
+  3    of check and explain: not everything resolves
   137  how COMMAND ended cannot be known
 `
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"os"
@@ -27,6 +28,7 @@ type preparation struct {
 	log      *slog.Logger
 
 	dry     bool            // write no files
+	surveys bool            // go on where something is missing, and note where secrets are from
 	watch   bool            // keep the secrets alive once they are there
 	caughtc <-chan struct{} // closed when the signals are caught
 	ctx     context.Context // ends with the run
@@ -36,8 +38,9 @@ type preparation struct {
 	client  *fetch.Client  // nil: Vault is not needed
 	watcher *fetch.Watcher // nil: nothing is watched
 	secrets map[ref.Source]secret.Fields
-	planned env.Plan     // what the files are; later under rewriting
-	written *env.Written // the files; nil until they are there; later under rewriting
+	about   map[ref.Source]fetch.About // of one that surveys
+	planned env.Plan                   // what the files are; later under rewriting
+	written *env.Written               // the files; nil until they are there; later under rewriting
 
 	rewriting sync.Mutex // held by who changes files, for as long as their file system takes
 	mu        sync.Mutex
@@ -188,17 +191,32 @@ func (p *preparation) fetch(ctx context.Context) error {
 	}
 	<-p.caughtc
 	p.secrets = map[ref.Source]secret.Fields{}
-	if len(files) > 0 {
-		fields, err := from.New(fromConfig(p.settings, files, p.log)).Fetch(ctx)
-		if err != nil {
-			return err
-		}
-		maps.Copy(p.secrets, fields)
+	err := p.readFiles(ctx, files)
+	if client == nil || err != nil && !p.surveys {
+		return err
 	}
-	if client == nil {
+	if asked := p.ask(ctx, client, refs); err == nil || errors.Is(asked, context.Canceled) {
+		return asked
+	} else if asked != nil {
+		return errors.Join(err, asked)
+	}
+	return err
+}
+
+// readFiles reads what others have written. One that surveys waits for it no
+// longer than leaves time for Vault.
+func (p *preparation) readFiles(ctx context.Context, refs []ref.Ref) error {
+	if len(refs) == 0 {
 		return nil
 	}
-	return p.ask(ctx, client, refs)
+	if deadline, ok := ctx.Deadline(); ok && p.surveys {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	fields, err := from.New(fromConfig(p.settings, refs, p.log)).Fetch(ctx)
+	maps.Copy(p.secrets, fields)
+	return err
 }
 
 // ask reads what Vault has.
@@ -209,9 +227,12 @@ func (p *preparation) ask(ctx context.Context, client *fetch.Client, refs []ref.
 		return err
 	}
 	var secrets map[ref.Source]secret.Fields
-	if p.watch {
+	switch {
+	case p.watch:
 		p.watcher, secrets, err = client.Watch(ctx, refs, p.settings.Refresh)
-	} else {
+	case p.surveys:
+		secrets, p.about, err = client.Survey(ctx, refs, p.settings.Refresh)
+	default:
 		secrets, err = client.Fetch(ctx, refs)
 	}
 	maps.Copy(p.secrets, secrets)

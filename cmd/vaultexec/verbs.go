@@ -31,7 +31,7 @@ func (inv *invocation) fronts(environErr error, ran *bool) []*cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: func(cmd *cobra.Command, words []string) error {
 			*ran = true
 			inv.settings.NoteFlags(cmd.Flags())
-			if err := noWords(cmd, words); err != nil {
+			if err := inv.takeWords(cmd, words); err != nil {
 				return err
 			}
 			inv.verb = v
@@ -43,8 +43,22 @@ func (inv *invocation) fronts(environErr error, ran *bool) []*cobra.Command {
 	environment.Flags().Var(&format, "format", "how: "+strings.Join(env.Dialects(), ", "))
 	render := front("render [flags]", "write the files that a command would get, and end", (*stage).render)
 	check := front("check [flags]", "prove that every reference resolves, without a value", func(s *stage) supervise.Outcome { return s.checkReferences(asJSON) })
-	check.Flags().BoolVar(&asJSON, "json", false, "the result as JSON")
-	return []*cobra.Command{environment, render, check}
+	explain := front("explain [flags] [NAME]", "say where each variable, file and setting comes from, without a value", func(s *stage) supervise.Outcome { return s.explain(inv.name, asJSON) })
+	for _, cmd := range []*cobra.Command{check, explain} {
+		cmd.Flags().BoolVar(&asJSON, "json", false, "the result as JSON")
+	}
+	return []*cobra.Command{environment, render, check, explain}
+}
+
+// takesName tells whether a verb may be followed by a name.
+func takesName(cmd *cobra.Command) bool { return strings.HasSuffix(cmd.Use, "[NAME]") }
+
+// takeWords reads what follows a verb.
+func (inv *invocation) takeWords(cmd *cobra.Command, words []string) error {
+	if takesName(cmd) && len(words) > 0 && cmd.ArgsLenAtDash() < 0 {
+		inv.name, words = words[0], words[1:]
+	}
+	return noWords(cmd, words)
 }
 
 // dialect is the value of --format.
@@ -60,6 +74,7 @@ type extent int
 const (
 	variablesOnly extent = iota // no files
 	everythingDry               // files too, but none is written
+	everySource                 // the same, of what there is, and where it is from
 	everything
 )
 
@@ -75,7 +90,7 @@ func (s *stage) prepare(e extent) (*preparation, supervise.Outcome) {
 	if err != nil {
 		return nil, supervise.Outcome{Err: err}
 	}
-	prep := &preparation{settings: s.settings, planner: planner, log: s.log, dry: e != everything}
+	prep := &preparation{settings: s.settings, planner: planner, log: s.log, dry: e != everything, surveys: e == everySource}
 	startc, cancel := prep.beside(s.stops.Caught())
 	defer cancel()
 	return prep, s.stops.Wait(startc, cancel)

@@ -44,14 +44,7 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 	var rep report
 	l := lookup{secrets, &rep}
 	var plan Plan
-	variables, files := p.rendered(secrets, &rep)
-	maps.Copy(variables, p.explicit(l, &plan))
-	offered := offers{
-		explicit:   variables,
-		references: p.references(l),
-		whole:      append(p.whole(l), p.renamed(l)...),
-		literals:   p.inherited.literals,
-	}
+	offered, files := p.offers(l, &plan)
 	final := settle(offered, p.sources.OnConflict, &rep)
 	plan.Environ = make([]string, 0, len(final))
 	for _, name := range slices.Sorted(maps.Keys(final)) {
@@ -72,6 +65,19 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 		return Plan{}, err
 	}
 	return plan, nil
+}
+
+// offers are the variables of all sources. What those of --file-env and the like
+// point to goes into the plan; the files of templates are returned.
+func (p *Planner) offers(l lookup, plan *Plan) (offers, []PlannedFile) {
+	variables, files := p.rendered(l.secrets, l.report)
+	maps.Copy(variables, p.explicit(l, plan))
+	return offers{
+		explicit:   variables,
+		references: p.references(l),
+		whole:      append(p.whole(l), p.renamed(l)...),
+		literals:   p.inherited.literals,
+	}, files
 }
 
 // explicit are the variables of --env and those that point to files, which go

@@ -36,13 +36,7 @@ func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 			b.assemble(t.read)
 		}
 	}
-	snapshot := make(map[ref.Source]secret.Fields, len(b.targets))
-	byTarget := b.byTarget()
-	for _, t := range b.targets {
-		if t.answered() && t.problem() == nil && t.read.others == nil {
-			snapshot[t.Source] = t.read.view(t.View)
-		}
-	}
+	snapshot, byTarget := b.found(), b.byTarget()
 	if b.login {
 		fields, err := b.c.ownToken()
 		if err != nil {
@@ -63,6 +57,18 @@ func (b *batch) conclude(refs []ref.Ref) (map[ref.Source]secret.Fields, error) {
 		return nil, b.err
 	}
 	return snapshot, nil
+}
+
+// found are the fields of every target that has them, once the reads have been
+// interpreted.
+func (b *batch) found() map[ref.Source]secret.Fields {
+	found := make(map[ref.Source]secret.Fields, len(b.targets))
+	for _, t := range b.targets {
+		if t.answered() && t.problem() == nil && t.read.others == nil {
+			found[t.Source] = t.read.view(t.View)
+		}
+	}
+	return found
 }
 
 func (b *batch) byTarget() map[ref.Source]*target {

@@ -17,11 +17,14 @@ type mount struct {
 }
 
 // String is how findings name it.
-func (m *mount) String() string {
+func (m *mount) String() string { return fmt.Sprintf("mount %s, %s", m.prefix, m.kind()) }
+
+// kind is the engine, and of KV its version.
+func (m *mount) kind() string {
 	if m.kv != 0 {
-		return fmt.Sprintf("mount %s, KV v%d", m.prefix, m.kv)
+		return fmt.Sprintf("KV v%d", m.kv)
 	}
-	return fmt.Sprintf("mount %s, %s", m.prefix, m.engine)
+	return m.engine
 }
 
 // holds tells whether a path is below the mount, or is the mount itself.

@@ -140,6 +140,8 @@ func (l *list[T]) decode(v string, parse func(string) (T, error)) error {
 // String has nothing to say: no list has a default.
 func (l *list[T]) String() string { return "" }
 
+func (l *list[T]) count() int { return len(l.Items) }
+
 // SecretList are the references of --secret.
 type SecretList struct{ list[ref.Ref] }
 
