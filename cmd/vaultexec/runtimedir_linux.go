@@ -6,7 +6,11 @@ import "golang.org/x/sys/unix"
 func memoryDirs() []string {
 	const shm = "/dev/shm"
 	var fs unix.Statfs_t
-	if err := unix.Statfs(shm, &fs); err != nil || fs.Type != unix.TMPFS_MAGIC && fs.Type != unix.RAMFS_MAGIC {
+	if err := unix.Statfs(shm, &fs); err != nil {
+		return nil
+	}
+	// The field is 32 or 64 bits wide, with or without a sign; the number is 32.
+	if kind := uint32(fs.Type); kind != unix.TMPFS_MAGIC && kind != unix.RAMFS_MAGIC {
 		return nil
 	}
 	return []string{shm}
