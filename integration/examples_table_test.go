@@ -92,6 +92,8 @@ var examples = []example{
 		args: []string{"-g", "daemon off;"}, reads: "/run/secrets/tls.key", has: "-----BEGIN KEY-----\n"},
 	{file: "README.md", first: "[vault:]PATH[?PARAM=VALUE&...][#KEY[#VERSION]]", kind: asGrammar},
 
+	{file: "CONTRIBUTING.md", first: "make unit         # what needs no server, in a minute or two", kind: asTargets},
+
 	{file: "docs/design.md", first: "cmd/vaultexec        wires: settings, roles, exit code; the only place with os.Exit", kind: asGrammar},
 	{file: "docs/design.md", first: "settings -> references -> fetch, from -> secrets -> plan -> command -> supervisor", kind: asGrammar},
 

@@ -79,7 +79,7 @@ func helpBlocks(t *testing.T) []block {
 // TestExamples runs everything that the documentation shows, as it is there.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	blocks := slices.Concat(markdownBlocks(t, "README.md"), helpBlocks(t))
+	blocks := slices.Concat(markdownBlocks(t, "README.md"), markdownBlocks(t, "CONTRIBUTING.md"), helpBlocks(t))
 	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("no pages: %v", err)

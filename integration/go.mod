@@ -5,6 +5,7 @@ module vaultexec/integration
 go 1.26.0
 
 require (
+	github.com/CycloneDX/cyclonedx-go v0.9.2
 	github.com/creack/pty v1.1.24
 	github.com/go-jose/go-jose/v4 v4.1.1
 	github.com/hashicorp/vault/api v1.23.0
