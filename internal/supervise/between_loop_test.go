@@ -2,7 +2,6 @@ package supervise
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -343,36 +342,6 @@ func TestP4LoopStopKillsTheHook(t *testing.T) {
 	expect(t, c.did[2:], []string{"0s deliverChange", "0s runHook", "2h0m0s killHook", "2h0m0s signalChild(TERM)"})
 	if outcome.Code != 143 {
 		t.Errorf("outcome %+v, want 143", outcome)
-	}
-}
-
-func TestLoopTellsOfAnEndSoonAfterARotation(t *testing.T) {
-	for runs, want := range map[time.Duration]bool{9 * time.Second: true, 10 * time.Second: false} {
-		c := &rotated{}
-		c.onStart = func(n int) event {
-			if n == 2 {
-				return c.dies(runs, 4)(n)
-			}
-			return event{kind: childStarted}
-		}
-		outcome := rotate(t, rotationRules(Rotation{}), c, func() { c.changec <- restart("/new") })
-		if outcome.Code != 4 {
-			t.Errorf("outcome %+v, want 4", outcome)
-		}
-		line := `msg="the command ended soon after a rotation" reason="secret /new" status=4`
-		if got := strings.Contains(c.log.String(), line); got != want {
-			t.Errorf("after %s said: %t, log %s", runs, got, c.log.String())
-		}
-	}
-	// An end soon after the first start is nobody's fault, and one that was asked
-	// for neither.
-	c := &rotated{}
-	c.onStart = c.dies(time.Second, 4)
-	rotate(t, rotationRules(Rotation{}), c, func() {})
-	c = &rotated{}
-	rotate(t, rotationRules(Rotation{}), c, func() { c.changec <- restart("/new"); c.stopAt(5 * time.Second) })
-	if said := fmt.Sprint(c.did); strings.Contains(said, "EndedSoon") {
-		t.Error(said)
 	}
 }
 

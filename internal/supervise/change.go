@@ -104,7 +104,7 @@ const (
 	DeliveryLate                       // files are still not in place, and nothing waits for them any more
 	DeliveryEnded                      // files that were late are in place
 	HoldOverridden                     // a change is applied early because something ends
-	EndedSoon                          // the child ended by itself soon after a restart; Code: its status
+	EndedSoon                          // the child ended by itself soon after a restart, a signal or a hook; Code: its status
 	BackedOff                          // the child failed and will be started again; Code: its status
 	GaveUp                             // the child failed too often; Code: its status
 	GroupRemains                       // what the child left is there in spite of KILL, and a start waits for its end

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// soon is how long after a restart the child's end is taken for the
-	// change's fault.
+	// soon is how long after a restart, a signal or the end of a hook the
+	// child's end is taken for the change's fault.
 	soon = 10 * time.Second
 
 	// healthyAfter is how long a child must have run for its failure to be the
@@ -41,7 +41,7 @@ func (r rules) exited(s state, e event, now time.Time) (state, []action) {
 func (r rules) endedByItself(s state, random float64, now time.Time) (state, []action) {
 	var actions []action
 	code := s.outcome.Code
-	if s.cause != "" && now.Sub(s.startedAt) < soon {
+	if s.cause != "" && (now.Sub(s.causedAt) < soon || s.rotation.stage == hooking) {
 		actions = append(actions, telling(EndedSoon, s.cause, code))
 	}
 	if r.rotation.OnFailure && code != 0 && !r.byUser(code) {

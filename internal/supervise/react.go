@@ -18,6 +18,7 @@ func (r rules) stepRotation(s state, e event, now time.Time) (state, []action) {
 		b := rot.applying
 		rot.stage, rot.applying, rot.hookAt = quiet, batch{}, time.Time{}
 		rot.pending.due, _ = r.plan(*rot, now)
+		s.causedAt = now // what the hook told the child may have been the last thing it did
 		ran := action{verb: tell, told: told{event: Event{Kind: HookRan, Reason: b.reason(), Code: e.code}, err: e.err}}
 		return s, append([]action{ran}, b.tellApplied()...)
 	}
@@ -113,12 +114,16 @@ func (r rules) reactRunning(s state, b batch, now time.Time) (state, []action) {
 	case ReactSignal:
 		var actions []action
 		for _, sig := range b.signals {
+			if !r.endsBy(sig) {
+				s.cause, s.causedAt = b.reason(), now
+			}
 			actions = append(actions, telling(Signalled, b.reason(), int(sig)), action{verb: signalChild, sig: sig})
 		}
 		rot.pending.due, _ = r.plan(*rot, now)
 		return s, append(actions, b.tellApplied()...)
 	case ReactExec:
 		rot.stage, rot.applying = hooking, b
+		s.cause, s.causedAt = b.reason(), now
 		if timeout := b.hookTimeout(); timeout >= 0 {
 			rot.hookAt = now.Add(timeout)
 		}

@@ -217,3 +217,16 @@ func TestHookFails(t *testing.T) {
 		p.exit(0)
 	}
 }
+
+// A signal that the command does not know ends it, and the log says what was
+// before.
+func TestSignalOfAChangeEndsTheChild(t *testing.T) {
+	for _, flags := range []string{"", "-mode init"} {
+		p := start(t, run("-v -rotate "+flags, "sh", "-c", "echo ready; exec sleep 1000"))
+		p.expect("ready")
+		p.order("HUP")
+		p.expect("applied")
+		p.exit(128 + int(syscall.SIGHUP))
+		p.logs(`the command ended soon after a rotation" reason="change 1" status=129`)
+	}
+}

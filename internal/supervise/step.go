@@ -119,7 +119,8 @@ type state struct {
 	command   Command       // what the next start runs
 	pid       int           // running to draining: the child's
 	startedAt time.Time     // running, stopping: when the child was started
-	cause     string        // the same: the changes that it was started for, if any
+	cause     string        // the same: the changes that it was last started for or told of, if any
+	causedAt  time.Time     // the same: when
 	failures  int           // how many children in a row have failed
 	delay     time.Duration // draining: how long after it the failed child is replaced
 	rotation  rotation      // the changes
@@ -213,7 +214,7 @@ func (r rules) started(s state, pid int, now time.Time) (state, []action) {
 		s.rotation.restartedAt = now
 	}
 	s.rotation.owed = batch{}
-	s = state{phase: running, command: s.command, pid: pid, failures: s.failures, rotation: s.rotation, startedAt: now, cause: cause}
+	s = state{phase: running, command: s.command, pid: pid, failures: s.failures, rotation: s.rotation, startedAt: now, cause: cause, causedAt: now}
 	s.rotation.pending.due, _ = r.plan(s.rotation, now)
 	actions := append([]action{telling(ChildStarted, cause, 0)}, owed.tellApplied()...)
 	for _, sig := range kept {
@@ -229,6 +230,11 @@ func (r rules) started(s state, pid int, now time.Time) (state, []action) {
 func (r rules) asksToStop(sig syscall.Signal) bool {
 	_, stop := r.delivered(sig)
 	return stop || sig == syscall.SIGTERM || sig == syscall.SIGINT || sig == syscall.SIGQUIT
+}
+
+// endsBy reports whether a child that ends by sig does what it was told.
+func (r rules) endsBy(sig syscall.Signal) bool {
+	return sig == syscall.SIGKILL || r.asksToStop(sig)
 }
 
 // keep handles another signal that comes while there is no child.
