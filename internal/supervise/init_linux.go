@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -51,6 +52,11 @@ func Init(stops *Stops, options Options, program Program) Outcome {
 	facts := lookAtTerminal()
 	if in.mode = facts.mode(); in.mode == foreground {
 		in.mode = shared // init, supervisor and command are one job of the shell's
+	}
+	// What asks to stop is not lost, even if the supervisor should be ready before
+	// we have caught the others.
+	if sig := in.options.StopSignal; !slices.Contains(stopSignals, sig) && uncatchable[sig] == "" && runtimeReserved(sig) == "" && !isIgnored(sig) {
+		catch(in.sigc, []syscall.Signal{sig})
 	}
 	caughtc := make(chan struct{})
 	go func() { // beside the start of the supervisor, which takes longer
