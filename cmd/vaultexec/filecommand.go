@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vaultexec/internal/env"
+	"vaultexec/internal/settings"
 	"vaultexec/internal/supervise"
 )
 
@@ -21,13 +22,13 @@ func (*commandError) Class() string   { return env.ClassTemplate }
 
 // tellFiles runs the commands of the files that have changed, one after the
 // other, and returns what went wrong with any. ctx ends the one that runs.
-func tellFiles(ctx context.Context, commands []env.Command, environ []string) error {
+func tellFiles(ctx context.Context, s *settings.Settings, commands []env.Command, environ []string) error {
 	var errs []error
 	for _, c := range commands {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := tellFile(ctx, c, environ); err != nil {
+		if err := tellFile(ctx, s, c, environ); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -38,7 +39,7 @@ func tellFiles(ctx context.Context, commands []env.Command, environ []string) er
 // else of this process waits for children that it does not know, so os/exec may.
 // What the command writes goes to standard error: on standard output is only what
 // the child writes.
-func tellFile(ctx context.Context, c env.Command, environ []string) error {
+func tellFile(ctx context.Context, s *settings.Settings, c env.Command, environ []string) error {
 	path, err := supervise.LookPath(c.Args[0], environ)
 	if err != nil {
 		return &commandError{fmt.Sprintf("%s: the command cannot be run: %v", c.Place, err)}
@@ -48,9 +49,17 @@ func tellFile(ctx context.Context, c env.Command, environ []string) error {
 	cmd := exec.CommandContext(timed, path)
 	cmd.Args, cmd.Env, cmd.Stdout, cmd.Stderr = c.Args, environ, os.Stderr, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	runAs(s).Apply(cmd.SysProcAttr)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	switch err := cmd.Run(); {
+	start := cmd.Start
+	if s.NoNewPrivs {
+		start = func() error { return supervise.WithoutNewPrivs(cmd.Start) }
+	}
+	if err = start(); err == nil {
+		err = cmd.Wait()
+	}
+	switch {
 	case err == nil || ctx.Err() != nil:
 		return nil
 	case timed.Err() != nil:

@@ -113,7 +113,7 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 	if p.written, err = env.Write(plan.Output); err != nil {
 		return command, err
 	}
-	if err := tellFiles(ctx, p.written.Commands(), plan.Environ); err != nil {
+	if err := tellFiles(ctx, p.settings, p.written.Commands(), plan.Environ); err != nil {
 		if p.settings.Files().FailCommands.Value {
 			return command, err
 		}
@@ -136,7 +136,7 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 		return plan, supervise.Command{}, err
 	}
 	err = env.CheckLimits(p.argv, plan.Environ, env.SystemLimits())
-	command := supervise.Command{Path: path, Args: p.argv, Env: plan.Environ}
+	command := supervise.Command{Path: path, Args: p.argv, Env: plan.Environ, As: runAs(p.settings), NoNewPrivs: p.settings.NoNewPrivs}
 	for _, d := range plan.Descriptors {
 		command.Inherit = append(command.Inherit, supervise.Descriptor{Number: d.Number, Open: d.Open})
 	}
@@ -152,7 +152,7 @@ func (p *preparation) rewrite(plan env.Plan) error {
 	if err != nil {
 		return err
 	}
-	if err := tellFiles(p.ctx, written.Commands(), plan.Environ); err != nil {
+	if err := tellFiles(p.ctx, p.settings, written.Commands(), plan.Environ); err != nil {
 		p.log.Warn(err.Error(), "class", classOf(err))
 	}
 	return nil

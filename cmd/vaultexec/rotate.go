@@ -175,7 +175,8 @@ func (r *rotation) reaction(s *settings.Settings, changed []ref.Ref, command sup
 	default:
 		return strongest.Kind, nil, supervise.Command{}
 	}
-	hook := supervise.Command{Args: strongest.Hook, Env: command.Env, Inherit: command.Inherit}
+	hook := command
+	hook.Path, hook.Args = "", strongest.Hook
 	var err error
 	if hook.Path, err = supervise.LookPath(strongest.Hook[0], command.Env); err != nil {
 		r.log.Warn("the command for a change cannot be run: "+err.Error(), "class", classOf(err))

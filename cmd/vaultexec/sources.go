@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"vaultexec/internal/env"
@@ -43,11 +44,36 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 		DescriptorVariables: s.FDEnv.Items,
 		Credentials:         s.Credentials.Items,
 		RuntimeDir:          s.RuntimeDir,
+		InMemory:            s.RequireTmpfs,
+	}
+	if s.User.IsSet() {
+		src.Owner = &env.Owner{UID: s.User.UID, GID: s.User.GID}
+		src.Inherited = withHome(environ, s.User.Home)
 	}
 	if n := len(src.DescriptorVariables); n > 0 {
 		src.FirstDescriptor = supervise.FreeDescriptors(n)
 	}
 	return src
+}
+
+// withHome is an environment with the home of the user whom the command runs as,
+// if it has one at all.
+func withHome(environ []string, home string) []string {
+	changed := slices.Clone(environ)
+	for i, entry := range changed {
+		if strings.HasPrefix(entry, "HOME=") {
+			changed[i] = "HOME=" + home
+		}
+	}
+	return changed
+}
+
+// runAs is who commands run as; nil: who we are.
+func runAs(s *settings.Settings) *supervise.Identity {
+	if !s.User.IsSet() {
+		return nil
+	}
+	return &supervise.Identity{UID: s.User.UID, GID: s.User.GID, Groups: s.User.Groups}
 }
 
 func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {

@@ -22,8 +22,9 @@ func (f PlannedFile) same(other PlannedFile) bool {
 // Since is what an older plan did not have as it is now.
 func (p Plan) Since(older Plan) Output {
 	return Output{
-		Files: slices.DeleteFunc(slices.Clone(p.Files), func(f PlannedFile) bool { return slices.ContainsFunc(older.Files, f.same) }),
-		Trees: slices.DeleteFunc(slices.Clone(p.Trees), func(t PlannedTree) bool { return slices.ContainsFunc(older.Trees, t.same) }),
+		Files:    slices.DeleteFunc(slices.Clone(p.Files), func(f PlannedFile) bool { return slices.ContainsFunc(older.Files, f.same) }),
+		Trees:    slices.DeleteFunc(slices.Clone(p.Trees), func(t PlannedTree) bool { return slices.ContainsFunc(older.Trees, t.same) }),
+		InMemory: p.InMemory,
 	}
 }
 

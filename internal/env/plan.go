@@ -21,8 +21,9 @@ type Plan struct {
 
 // Output is what is to be written.
 type Output struct {
-	Files []PlannedFile // in the order of the settings
-	Trees []PlannedTree // likewise
+	Files    []PlannedFile // in the order of the settings
+	Trees    []PlannedTree // likewise
+	InMemory bool          // the file system must be tmpfs(5) or ramfs
 }
 
 func (Plan) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(secret.Placeholder)) }
@@ -64,6 +65,10 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 	if err := rep.err(); err != nil {
 		return Plan{}, err
 	}
+	plan.InMemory = p.sources.InMemory
+	if p.sources.Owner != nil {
+		plan.own(*p.sources.Owner)
+	}
 	return plan, nil
 }
 
@@ -78,6 +83,31 @@ func (p *Planner) offers(l lookup, plan *Plan) (offers, []PlannedFile) {
 		whole:      append(p.whole(l), p.renamed(l)...),
 		literals:   p.inherited.literals,
 	}, files
+}
+
+// own gives an owner to every file that does not say its own. One that the agent
+// would leave as it is (Lasting) stays who it was.
+func (p *Plan) own(o Owner) {
+	give := func(f *PlannedFile) {
+		if f.UID == -1 && f.GID == -1 && !f.Lasting {
+			f.UID, f.GID = o.UID, o.GID
+		}
+	}
+	for i := range p.Files {
+		give(&p.Files[i])
+	}
+	for i := range p.Descriptors {
+		give(&p.Descriptors[i].File)
+	}
+	for i := range p.Trees {
+		t := &p.Trees[i]
+		if t.UID == -1 && t.GID == -1 && !t.Private {
+			t.UID, t.GID = o.UID, o.GID
+		}
+		for j := range t.Files {
+			give(&t.Files[j])
+		}
+	}
 }
 
 // explicit are the variables of --env and those that point to files, which go

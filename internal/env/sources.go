@@ -59,6 +59,9 @@ type Sources struct {
 	RuntimeDir          string       // absolute; where the files of FileVariables and Credentials are, and nothing of others
 	FirstDescriptor     int          // of DescriptorVariables: they are numbered from here on
 
+	Owner    *Owner // of files that do not say theirs; nil: as they come
+	InMemory bool   // files must be on a file system in memory
+
 	OnConflict Conflict
 	Case       ref.Case // of names from whole secrets that do not say it themselves
 	Prefix     string   // likewise
@@ -74,6 +77,9 @@ type Sources struct {
 	Drop     []string // never these, references neither
 	Pass     []string // of VAULT_* and VAULTEXEC_*, inherit these
 }
+
+// Owner is who a file belongs to.
+type Owner struct{ UID, GID int }
 
 // ParseVariable reads the NAME=REF of --env.
 func ParseVariable(text string) (Variable, error) {

@@ -25,7 +25,7 @@ import (
 // owner being the file's. A destination that is a symbolic link is replaced,
 // not followed; those in its directory's path are followed.
 func Write(o Output) (*Written, error) {
-	w := &Written{}
+	w := &Written{inMemory: o.InMemory}
 	var batch []staged
 	var rep report
 	for _, f := range o.Files {
@@ -176,9 +176,11 @@ func (w *Written) makeDirs(dir string, mode fs.FileMode, uid, gid int) error {
 
 // Written is what one Write made.
 type Written struct {
-	files    []writtenFile
-	trees    []writtenTree
-	dirs     []string  // made by this Write, parents first
+	files []writtenFile
+	trees []writtenTree
+	dirs  []string // made by this Write, parents first
+
+	inMemory bool      // see Output
 	commands []Command // of files that have changed
 }
 

@@ -16,6 +16,9 @@ var errDangling = errors.New("dangling symbolic link")
 // would be gone for everybody.
 var errSpecial = errors.New("not a regular file")
 
+// errDisk is a directory whose files could reach a disk.
+var errDisk = errors.New("not in memory")
+
 // errNoDir is a directory that is not to be made.
 var errNoDir = errors.New("no such directory")
 
@@ -55,6 +58,8 @@ func whyNot(dir string, err error) string {
 		return "it is a device, a pipe or a socket, which a file would replace: choose another place"
 	case errors.Is(err, errShared):
 		return dir + " belongs to another user, or others can write into it: let --runtime-dir name a directory that is this user's alone, or one that is not there yet"
+	case errors.Is(err, errDisk):
+		return dir + " is not in memory (tmpfs), as --require-tmpfs wants: mount a volume there that is (such as an emptyDir with medium Memory), or choose another place"
 	case errors.Is(err, errNoDir):
 		return "there is no directory " + dir + ": make it, or remove create_dest_dirs = false"
 	case errors.Is(err, errDangling):

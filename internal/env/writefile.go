@@ -43,6 +43,9 @@ func (w *Written) stageFile(f PlannedFile) (*stagedFile, error) {
 		return nil, err
 	}
 	s := &stagedFile{PlannedFile: f, parent: parent, base: base, changed: true}
+	if err := w.checkMemory(parent); err != nil {
+		return s, err
+	}
 	if _, err := parent.Lstat(base); err == nil {
 		s.existed = true
 	}

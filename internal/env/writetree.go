@@ -55,6 +55,9 @@ func (w *Written) stageTree(t PlannedTree) (*stagedTree, error) {
 		return nil, err
 	}
 	s := &stagedTree{PlannedTree: t, root: root}
+	if err := w.checkMemory(root); err != nil {
+		return s, err
+	}
 	if s.before, err = s.current(); err != nil {
 		return s, err
 	}

@@ -67,6 +67,9 @@ func (s *Settings) checkOutputs(bad func(string, ...any)) {
 			bad("%s %s: a command that goes on keeps what it has inherited, so after the signal it would read the old value again: use --file-env, or on_change=restart", s.Origin("fd-env"), v.Name)
 		}
 	}
+	if s.RequireTmpfs && runtime.GOOS != "linux" {
+		bad("%s: needs Linux", s.Origin("require-tmpfs"))
+	}
 	if s.IsSet("runtime-dir") && !s.Private() {
 		bad("%s: is for the files of --file-env and --credentials, and there is none", s.Origin("runtime-dir"))
 	}
@@ -83,6 +86,9 @@ var childOnly = []string{"init", "stop-signal", "stop-timeout", "forward", "rewr
 func (s *Settings) checkChild(bad func(string, ...any)) {
 	if s.Init == InitAlways && runtime.GOOS != "linux" {
 		bad("%s: the init role needs Linux", s.Origin("init"))
+	}
+	if s.NoNewPrivs && runtime.GOOS != "linux" {
+		bad("%s: needs Linux", s.Origin("no-new-privs"))
 	}
 	if s.Mode != ModeExec {
 		return

@@ -94,6 +94,7 @@ func (s *Settings) outputFlags() Group {
 	g.add(&s.FDEnv, "fd-env", "NAME=REF", "a sealed file without a name that the command inherits, its path (/proc/self/fd/N) in NAME_FILE; may be repeated")
 	g.add(&s.Credentials, "credentials", "[NAME=]REF", "private files in memory, one for each key or one under a name, in $CREDENTIALS_DIRECTORY; may be repeated")
 	g.text(&s.RuntimeDir, "runtime-dir", "DIR", "where the files of --file-env and --credentials are (default a new directory in $XDG_RUNTIME_DIR or /dev/shm)")
+	g.yes(&s.RequireTmpfs, "require-tmpfs", "write no file to a file system that is not in memory")
 	g.add(&s.Template, "template", "SRC:DEST", "a file from a template; may be repeated")
 	return g
 }
@@ -131,6 +132,8 @@ func (s *Settings) childFlags() Group {
 	g.add(&s.Forward, "forward", "TARGET", "signals go to the command's whole group, or to the child alone")
 	g.add(&s.RewriteSignal, "rewrite-signal", "FROM:TO", "forward one signal as another, or drop it (FROM:0); may be repeated")
 	g.add(&s.RemapExit, "remap-exit", "STATUS", "give back 0 for this exit status; may be repeated")
+	g.add(&s.User, "user", "USER[:GROUP]", "run the command as this user, so that only vaultexec can read what it logs in with; files are for that user")
+	g.yes(&s.NoNewPrivs, "no-new-privs", "the command gains no privileges by executing a program, set-user-ID or other")
 	g.add(&s.Restart, "restart", "FAILURES", "when the command ends by itself: never, on-failure or on-failure:N")
 	return g
 }

@@ -47,12 +47,13 @@ type Settings struct {
 	Config PathList     `split_words:"true"`
 	File   FileList     `split_words:"true"`
 
-	FileEnv     FileVariableList       `split_words:"true"`
-	FDEnv       DescriptorVariableList `split_words:"true"`
-	Credentials CredentialList         `split_words:"true"`
-	RuntimeDir  string                 `split_words:"true"`
-	Template    TemplateList           `split_words:"true"`
-	EnvTemplate EnvTemplateList        `split_words:"true"`
+	FileEnv      FileVariableList       `split_words:"true"`
+	FDEnv        DescriptorVariableList `split_words:"true"`
+	Credentials  CredentialList         `split_words:"true"`
+	RuntimeDir   string                 `split_words:"true"`
+	RequireTmpfs bool                   `split_words:"true"`
+	Template     TemplateList           `split_words:"true"`
+	EnvTemplate  EnvTemplateList        `split_words:"true"`
 
 	OnConflict Conflict `split_words:"true"`
 	Pristine   bool     `split_words:"true"`
@@ -78,6 +79,8 @@ type Settings struct {
 	RewriteSignal RewriteList   `split_words:"true"`
 	RemapExit     StatusList    `split_words:"true"`
 	Restart       Restart       `split_words:"true"`
+	User          User          `split_words:"true"`
+	NoNewPrivs    bool          `split_words:"true"`
 
 	StartupTimeout time.Duration `split_words:"true"`
 	RequestTimeout time.Duration `split_words:"true"`

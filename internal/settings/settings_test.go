@@ -101,7 +101,7 @@ func TestEveryFlagHasItsVariable(t *testing.T) {
 		g.Flags.VisitAll(func(f *pflag.Flag) {
 			flags++
 			value := map[string]string{
-				"bool": "true", "DURATION": "7s", "NUMBER": "7", "REF": "kv/a", "[NAME=]REF": "kv/a", "NAME=REF": "A=kv/a#b", "DEST=REF": "/d=kv/a#b", "SRC:DEST": "/dev/null:/d", "NAME=TEXT": "A={{ 1 }}",
+				"bool": "true", "DURATION": "7s", "NUMBER": "7", "USER[:GROUP]": "4711:815", "REF": "kv/a", "[NAME=]REF": "kv/a", "NAME=REF": "A=kv/a#b", "DEST=REF": "/d=kv/a#b", "SRC:DEST": "/dev/null:/d", "NAME=TEXT": "A={{ 1 }}",
 				"GLOB": "G", "POLICY": "keep", "CASE": "upper", "MODE": "exec", "WHEN": "never", "SIGNAL": "HUP", "TARGET": "child",
 				"REACTION": "signal:HUP", "CRON/DURATION": "0 3 * * */2h", "FAILURES": "on-failure:3", "WHICH": "never",
 				"FROM:TO": "HUP:0", "STATUS": "7", "LEVEL": "warn", "FORMAT": "json",

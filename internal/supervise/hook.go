@@ -18,7 +18,7 @@ func (s *system) startHook(command Command) []event {
 	defer null.Close() // ours only until the start
 	hook, err := startProcess(command, &syscall.SysProcAttr{Setsid: true}, null, os.Stderr, os.Stderr)
 	if err != nil {
-		return []event{{kind: hookEnded, code: -1, err: startFailure(command.Path, err)}}
+		return []event{{kind: hookEnded, code: -1, err: startFailure(command, err)}}
 	}
 	s.hook = hook
 	s.link.hook(hook.Pid)

@@ -3,6 +3,7 @@ package supervise
 import (
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +57,22 @@ func isInherited(number int) bool {
 
 // startProcess starts a command with these three files and its own.
 func startProcess(command Command, sys *syscall.SysProcAttr, stdin, stdout, stderr *os.File) (*os.Process, error) {
+	command.As.Apply(sys)
+	var process *os.Process
+	start := func() (err error) {
+		process, err = launch(command, sys, stdin, stdout, stderr)
+		return err
+	}
+	var err error
+	if command.NoNewPrivs {
+		err = WithoutNewPrivs(start)
+	} else {
+		err = start()
+	}
+	return process, err
+}
+
+func launch(command Command, sys *syscall.SysProcAttr, stdin, stdout, stderr *os.File) (*os.Process, error) {
 	if len(command.Inherit) == 0 {
 		return os.StartProcess(command.Path, command.Args, &os.ProcAttr{
 			Env:   command.Env,
@@ -127,6 +144,15 @@ func become(command Command) error {
 			return newStartError(command.Path, err)
 		}
 	}
+	if command.NoNewPrivs {
+		runtime.LockOSThread() // of which it is an attribute, and which becomes the command
+		if err := dropNewPrivs(); err != nil {
+			return newStartError(command.Path, err)
+		}
+	}
+	if err := command.As.take(); err != nil {
+		return startFailure(command, err)
+	}
 	return newStartError(command.Path, unix.Exec(command.Path, command.Args, command.Env))
 }
 
@@ -137,9 +163,11 @@ type inheritError struct{ err error }
 func (e *inheritError) Error() string { return e.err.Error() }
 
 // startFailure is the error of a start for the user.
-func startFailure(path string, err error) error {
+func startFailure(command Command, err error) error {
 	if inherit, ok := errors.AsType[*inheritError](err); ok {
 		return inherit.err
 	}
-	return newStartError(path, err)
+	failure := newStartError(command.Path, err)
+	failure.as = command.As
+	return failure
 }

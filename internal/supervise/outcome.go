@@ -14,6 +14,9 @@ type Command struct {
 	// Inherit are files that it gets beside those that this process was given
 	// for it. What the command starts inherits them too, unless it closes them.
 	Inherit []Descriptor
+
+	As         *Identity // nil: who this process is
+	NoNewPrivs bool      // it can gain no privileges by executing a program
 }
 
 // Start is what the preparation of a command came to: the command or the

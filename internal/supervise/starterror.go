@@ -20,6 +20,7 @@ type StartError struct {
 	name     string // as given or as found
 	searched string // the PATH that was searched; empty: none was
 	err      error
+	as       *Identity // who it was to run as; nil: who we are
 }
 
 // Code is the exit status that shells use for such a failure: 127 if the
@@ -57,6 +58,10 @@ func (e *StartError) reason() string {
 		return missingPart(e.name)
 	case errors.Is(e.err, unix.EISDIR):
 		return "is a directory"
+	case errors.Is(e.err, unix.EPERM) && e.as != nil:
+		return fmt.Sprintf("cannot be run as user %d and group %d: that takes root or CAP_SETUID and CAP_SETGID, so start vaultexec as root, or remove --user", e.as.UID, e.as.GID)
+	case errors.Is(e.err, unix.EACCES) && e.as != nil:
+		return fmt.Sprintf("permission denied to user %d and group %d: the file must be executable for them, on a file system not mounted noexec", e.as.UID, e.as.GID)
 	case errors.Is(e.err, unix.EACCES):
 		return "permission denied: the file must be executable for this user, on a file system not mounted noexec"
 	case errors.Is(e.err, unix.ENOEXEC):

@@ -100,7 +100,7 @@ func (s *system) start(command Command) event {
 		child, err = startProcess(command, &syscall.SysProcAttr{Setsid: true}, os.Stdin, os.Stdout, os.Stderr)
 	}
 	if err != nil {
-		return event{kind: startFailed, err: startFailure(command.Path, err)}
+		return event{kind: startFailed, err: startFailure(command, err)}
 	}
 	s.child, s.ended, s.stat = child, false, childStatus{}
 	s.link.started(child.Pid, s.mode != shared)

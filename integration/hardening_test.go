@@ -1,0 +1,114 @@
+//go:build linux
+
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// needRoot skips where a command cannot be run as somebody else.
+func needRoot(t *testing.T) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("CI") != "":
+		t.Fatal("only root can run a command as somebody else, and CI must test it")
+	default:
+		t.Skip("only root can run a command as somebody else")
+	}
+}
+
+// whoAmI prints what a command is and may, and whether it can read what it was
+// given and what vaultexec logs in with.
+const whoAmI = `sed -n 's/^\(Uid\|Gid\|Groups\|NoNewPrivs\):[[:space:]]*/\1 /p' /proc/self/status | tr -s '\t ' '  '
+[ "$(cat "$A_FILE")" = "$(cat "$B_FILE")" ] && [ "$(cat "$A_FILE")" = "$C" ] && echo has its secrets
+cat "$LOGIN" 2>/dev/null || echo cannot log in
+echo "home $HOME"; echo "at $A_FILE"; echo ready; `
+
+// Who runs as another user has the secrets that are for it and nothing that
+// vaultexec has, and gains no privileges.
+func TestP7AnotherUser(t *testing.T) {
+	needRoot(t)
+	kv := kvMount(t, 2)
+	kv.put(t, "app", fields{"password": canary(t, "password")})
+	inEach(t, everywhere, func(t *testing.T, p place) {
+		login := secretFile(t, "credential of vaultexec", "for nobody else")
+		mustDo(t, os.Chmod(login, 0o600))
+		ref := kv.path("app") + "#password"
+		r := p.start(p.vaultexec(t, "--user", "4711:815", "--no-new-privs", "--file-env", "A="+ref, "--fd-env", "B="+ref, "--env", "C="+ref).
+			vault(kv.vault.Address).token(kv.token(t, "app")).env("LOGIN="+login, "HOME=/root").exec("/bin/sh", "-c", "trap 'exit 0' TERM; "+whoAmI+loop[1:]))
+		r.waitLine("ready")
+		r.signal(syscall.SIGTERM)
+		res := r.wait().exited(0)
+		const want = "Uid 4711 4711 4711 4711\nGid 815 815 815 815\nGroups \nNoNewPrivs 1\nhas its secrets\ncannot log in\nhome /"
+		said, rest, _ := strings.Cut(res.stdout, "\nat ")
+		if said != want {
+			t.Errorf("the command is\n%s\nwant\n%s", said, want)
+		}
+		file, _, _ := strings.Cut(rest, "\n")
+		if dir := filepath.Dir(file); strings.HasPrefix(dir, "/dev/shm/vaultexec-") {
+			_ = os.RemoveAll(dir) // exec mode leaves it
+		}
+	})
+}
+
+// What a change runs is no more than the command.
+func TestP7HookOfAnotherUser(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	kv := kvMount(t, 2)
+	kv.put(t, "app", fields{"password": canary(t, "password")})
+	l := kv.run(t, []string{"app"}, append(quick, "--mode", "supervise", "--user", "4711:815", "--no-new-privs", "--env",
+		"A="+kv.path("app")+"?on_change=exec:/usr/bin/env%20grep%20-E%20Uid|NoNewPrivs%20/proc/self/status#password")...).exec("/bin/sh", "-c", "trap 'exit 0' TERM; echo ready"+loop).start()
+	l.waitLine("ready")
+	kv.put(t, "app", fields{"password": canary(t, "next password")})
+	l.waitLog("NoNewPrivs:\t1")
+	l.waitLog("Uid:\t4711\t4711\t4711\t4711")
+	l.signal(syscall.SIGTERM)
+	l.wait().exited(0)
+}
+
+// Who may not change its user hears so.
+func TestP12AnotherUserWithoutRoot(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	for _, mode := range []string{"exec", "supervise"} {
+		c := vaultexec(t, "--mode", mode, "--user", "4711:815").exec("/bin/true")
+		c.startIn(func(t *testing.T, argv []string) *exec.Cmd {
+			return exec.Command("setpriv", append([]string{"--bounding-set=-setuid,-setgid", "--"}, argv...)...)
+		}).wait().exited(126).says("cannot be run as user 4711 and group 815", "CAP_SETUID")
+	}
+	vaultexec(t, "--user", "no-such-user").exec("/bin/true").run().refused("usage", `there is no user "no-such-user" here`)
+}
+
+// Files stay off the disk.
+func TestP11RequireTmpfs(t *testing.T) {
+	t.Parallel()
+	kv := kvMount(t, 2)
+	kv.put(t, "app", fields{"password": canary(t, "password")})
+	ref := kv.path("app") + "#password"
+	disk := t.TempDir()
+	var fs unix.Statfs_t
+	if err := unix.Statfs(disk, &fs); err != nil || fs.Type == unix.TMPFS_MAGIC {
+		disk = "/sys" // no disk, but not tmpfs either
+	}
+	memory, err := os.MkdirTemp("/dev/shm", "vaultexec-test-")
+	mustDo(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(memory) })
+	kv.run(t, []string{"app"}, "--require-tmpfs", "--file", memory+"/a="+ref, "--file", memory+"/d/="+kv.path("app"), "--file-env", "B="+ref).run().exited(0)
+	for _, file := range []string{"a=" + ref, "d/=" + kv.path("app")} {
+		kv.run(t, []string{"app"}, "--require-tmpfs", "--file", filepath.Join(disk, file[:1])+file[1:]).run().
+			refused("write_failed", disk, "is not in memory (tmpfs), as --require-tmpfs wants")
+	}
+	nothingLeft(t, memory)
+	if disk != "/sys" {
+		nothingLeft(t, disk)
+	}
+}
