@@ -30,7 +30,7 @@ func needRoot(t *testing.T) {
 const whoAmI = `sed -n 's/^\(Uid\|Gid\|Groups\|NoNewPrivs\):[[:space:]]*/\1 /p' /proc/self/status | tr -s '\t ' '  '
 [ "$(cat "$A_FILE")" = "$(cat "$B_FILE")" ] && [ "$(cat "$A_FILE")" = "$C" ] && echo has its secrets
 cat "$LOGIN" 2>/dev/null || echo cannot log in
-echo "home $HOME"; echo "at $A_FILE"; echo ready; `
+echo "home $HOME"; echo "at $A_FILE"`
 
 // Who runs as another user has the secrets that are for it and nothing that
 // vaultexec has, and gains no privileges.
@@ -43,7 +43,7 @@ func TestP7AnotherUser(t *testing.T) {
 		mustDo(t, os.Chmod(login, 0o600))
 		ref := kv.path("app") + "#password"
 		r := p.start(p.vaultexec(t, "--user", "4711:815", "--no-new-privs", "--file-env", "A="+ref, "--fd-env", "B="+ref, "--env", "C="+ref).
-			vault(kv.vault.Address).token(kv.token(t, "app")).env("LOGIN="+login, "HOME=/root").exec("/bin/sh", "-c", "trap 'exit 0' TERM; "+whoAmI+loop[1:]))
+			vault(kv.vault.Address).token(kv.token(t, "app")).env("LOGIN="+login, "HOME=/root").exec("/bin/sh", "-c", whoAmI+`; sleep 600 & trap "kill $!; exit 0" TERM; echo ready; wait`))
 		r.waitLine("ready")
 		r.signal(syscall.SIGTERM)
 		res := r.wait().exited(0)
@@ -73,6 +73,26 @@ func TestP7HookOfAnotherUser(t *testing.T) {
 	l.waitLog("Uid:\t4711\t4711\t4711\t4711")
 	l.signal(syscall.SIGTERM)
 	l.wait().exited(0)
+}
+
+// Four capabilities are all that it takes, and the command has none.
+func TestP7FourCapabilities(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	kv := kvMount(t, 2)
+	kv.put(t, "app", fields{"password": canary(t, "password")})
+	c := kv.run(t, []string{"app"}, append(quick, "--mode", "supervise", "--on-change", "none", "--user", "4711:815", "--no-new-privs", "--require-tmpfs", "--file-env", "A="+kv.path("app")+"#password")...).
+		exec("/bin/sh", "-c", `trap 'exit 0' TERM; grep CapPrm /proc/self/status; was=$(cat "$A_FILE"); echo ready; while [ "$(cat "$A_FILE")" = "$was" ]; do sleep 0.1; done; echo changed`+loop)
+	r := c.startIn(func(t *testing.T, argv []string) *exec.Cmd {
+		return exec.Command("setpriv", append([]string{"--bounding-set=-all,+setuid,+setgid,+chown,+kill", "--"}, argv...)...)
+	})
+	r.waitLine("ready")
+	kv.put(t, "app", fields{"password": canary(t, "next password")})
+	r.waitLine("changed")
+	r.signal(syscall.SIGTERM)
+	if res := r.wait().exited(0); !strings.Contains(res.stdout, "CapPrm:\t0000000000000000") {
+		t.Errorf("the command has capabilities:\n%s", res.stdout)
+	}
 }
 
 // Who may not change its user hears so.
