@@ -5,17 +5,19 @@ import (
 	"sync"
 
 	"vaultexec/internal/fetch"
+	"vaultexec/internal/from"
 	"vaultexec/internal/status"
 	"vaultexec/internal/supervise"
 )
 
 // board gathers what --listen shows: from the supervisor's loop what happens to
-// the command, from the watcher how the secrets are.
+// the command, from the watchers how the secrets are.
 type board struct {
 	mu       sync.Mutex
 	running  bool
 	restarts map[string]int
-	watcher  *fetch.Watcher // nil: nothing is watched
+	watcher  *fetch.Watcher // nil: nothing of Vault is watched
+	files    *from.Watcher  // nil: no files are
 }
 
 func newBoard() *board { return &board{restarts: map[string]int{"rotation": 0, "failure": 0}} }
@@ -45,10 +47,10 @@ func (b *board) observe(e supervise.Event) {
 }
 
 // watch notes who keeps the secrets.
-func (b *board) watch(w *fetch.Watcher) {
+func (b *board) watch(w *fetch.Watcher, files *from.Watcher) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.watcher = w
+	b.watcher, b.files = w, files
 }
 
 func (b *board) report() status.Report {
@@ -58,11 +60,15 @@ func (b *board) report() status.Report {
 	for reason, n := range b.restarts {
 		r.Restarts[reason] = n
 	}
+	if b.files != nil {
+		s := b.files.Status()
+		r.Fresh, r.Stale = s.Fresh, s.Stale
+	}
 	if b.watcher == nil {
 		return r
 	}
 	s := b.watcher.Status()
-	r.Fresh, r.Stale, r.Unusable, r.Expired = s.Fresh, s.Stale, s.Unusable, s.Past
+	r.Fresh, r.Stale, r.Unusable, r.Expired = r.Fresh+s.Fresh, r.Stale+s.Stale, s.Unusable, s.Past
 	r.NextExpiry, r.TokenEnds, r.Logins, r.LastSuccess = s.NextExpiry, s.TokenEnds, s.Logins, s.LastSuccess
 	for class, n := range s.Errors {
 		r.Errors[string(class)] = n

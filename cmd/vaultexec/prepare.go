@@ -36,7 +36,8 @@ type preparation struct {
 
 	// These are run's until donec is closed.
 	client  *fetch.Client  // nil: Vault is not needed
-	watcher *fetch.Watcher // nil: nothing is watched
+	watcher *fetch.Watcher // nil: nothing of Vault is watched
+	others  *from.Watcher  // of the files that others write; nil: none are watched
 	secrets map[ref.Source]secret.Fields
 	about   map[ref.Source]fetch.About // of one that surveys
 	planned env.Plan                   // what the files are; later under rewriting
@@ -214,8 +215,15 @@ func (p *preparation) readFiles(ctx context.Context, refs []ref.Ref) error {
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
-	fields, err := from.New(fromConfig(p.settings, refs, p.log)).Fetch(ctx)
-	maps.Copy(p.secrets, fields)
+	files := from.New(fromConfig(p.settings, refs, p.log))
+	var secrets map[ref.Source]secret.Fields
+	var err error
+	if p.watch {
+		p.others, secrets, err = files.Watch(ctx)
+	} else {
+		secrets, err = files.Fetch(ctx)
+	}
+	maps.Copy(p.secrets, secrets)
 	return err
 }
 

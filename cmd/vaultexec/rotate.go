@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
+	"vaultexec/internal/from"
 	"vaultexec/internal/notice"
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
@@ -18,12 +20,15 @@ import (
 	"vaultexec/internal/supervise"
 )
 
-// rotation makes changes for the supervisor of the updates of the watcher: it
+// rotation makes changes for the supervisor of the updates of the watchers: it
 // plans the command anew, compares, and says what is to be done about it. It
 // runs beside the supervisor from the first start on.
 type rotation struct {
 	prep    *preparation
-	watcher *fetch.Watcher
+	watcher *fetch.Watcher               // nil: nothing of Vault is watched
+	files   *from.Watcher                // nil: no files are
+	newest  fetch.Update                 // of Vault
+	written map[ref.Source]secret.Fields // the newest of the files
 	changec chan supervise.Change
 	log     *slog.Logger
 
@@ -43,21 +48,34 @@ const hookTimeout = time.Minute
 
 // run goes on until ctx ends.
 func (r *rotation) run(ctx context.Context) {
-	var u fetch.Update
+	var updatec <-chan fetch.Update
+	if r.watcher != nil {
+		updatec = r.watcher.Updates()
+	}
+	var writtenc <-chan map[ref.Source]secret.Fields
+	if r.files != nil {
+		writtenc = r.files.Updates()
+	}
 	for {
 		var againc <-chan time.Time
 		if len(r.refused) > 0 {
 			againc = time.After(tryAgain)
 		}
+		u := r.newest
 		select {
 		case <-ctx.Done():
 			return
-		case u = <-r.watcher.Updates():
+		case r.newest = <-updatec:
+			u = r.newest
+		case r.written = <-writtenc:
+			u.Expires = time.Time{} // what ends is no reason to hurry with this
 		case <-againc:
 		}
+		u.Secrets = maps.Clone(u.Secrets)
+		maps.Copy(u.Secrets, r.written)
 		before := r.refused
 		changes := r.changes(u)
-		if len(before)+len(r.refused) > 0 {
+		if r.watcher != nil && len(before)+len(r.refused) > 0 {
 			r.watcher.Unusable(refusedSources(r.refused))
 		}
 		for _, change := range changes {
@@ -82,12 +100,23 @@ func watchBeside(p *preparation, b *board) (<-chan supervise.Change, func()) {
 		case <-ctx.Done():
 			return
 		}
-		if p.watcher == nil {
+		if p.watcher == nil && p.others == nil {
 			return
 		}
-		b.watch(p.watcher)
-		r := &rotation{prep: p, watcher: p.watcher, changec: changec, log: p.log, given: p.secrets, plan: p.planned, notices: notice.To(p.log)}
-		wg.Go(func() { p.watcher.Run(ctx) })
+		b.watch(p.watcher, p.others)
+		r := &rotation{prep: p, watcher: p.watcher, files: p.others, changec: changec, log: p.log, given: p.secrets, plan: p.planned, notices: notice.To(p.log)}
+		r.newest.Secrets, r.written = p.secrets, map[ref.Source]secret.Fields{}
+		for source, fields := range p.secrets {
+			if source.File != "" {
+				r.written[source] = fields
+			}
+		}
+		if p.watcher != nil {
+			wg.Go(func() { p.watcher.Run(ctx) })
+		}
+		if p.others != nil {
+			wg.Go(func() { p.others.Run(ctx) })
+		}
 		r.run(ctx)
 	})
 	return changec, func() {
@@ -200,7 +229,14 @@ func (r *rotation) begin(generation int) func() {
 		if r.owed <= *upTo {
 			r.owed = 0
 		}
-		r.watcher.Applied(*upTo)
+		r.tellApplied(*upTo)
+	}
+}
+
+// tellApplied tells that the command has moved to a generation.
+func (r *rotation) tellApplied(generation int) {
+	if r.watcher != nil {
+		r.watcher.Applied(generation)
 	}
 }
 
@@ -222,7 +258,7 @@ func (r *rotation) supersede(generation int) {
 	case r.onWay != nil:
 		*r.onWay = generation
 	default:
-		r.watcher.Applied(generation)
+		r.tellApplied(generation)
 	}
 }
 

@@ -16,13 +16,21 @@ import (
 	"vaultexec/internal/supervise"
 )
 
-// rotating is a rotation of what --env and --secret (without a name in front)
-// name, without a watcher.
+// rotating is a rotation of what --env, --secret (without a name in front) and
+// --from (behind from:) name, without a watcher.
 func rotating(t *testing.T, given map[ref.Source]secret.Fields, references ...string) *rotation {
 	t.Helper()
 	s := settings.Default()
 	sources := env.Sources{Inherited: []string{"PATH=/bin:/usr/bin"}}
 	for _, text := range references {
+		if path, isFile := strings.CutPrefix(text, "from:"); isFile {
+			file, err := ref.ParseFrom(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources.Secrets = append(sources.Secrets, file)
+			continue
+		}
 		if name, _, named := strings.Cut(text, "="); !named || strings.Contains(name, "/") {
 			whole, err := ref.Parse(text, ref.Secret)
 			if err != nil {
@@ -103,5 +111,26 @@ func TestReactionsTogether(t *testing.T) {
 	}
 	if changes := r.changes(fetch.Update{Generation: 3, Secrets: r.given}); changes != nil {
 		t.Errorf("%d changes although nothing differs", len(changes))
+	}
+}
+
+// A file of --from is a secret like the others, and where nothing is Vault's
+// nobody is told that the command has moved.
+func TestFileChanges(t *testing.T) {
+	file := ref.Source{File: "/vault/secrets"}
+	before := map[ref.Source]secret.Fields{file: fields("A", "1")}
+	r := rotating(t, before, "from:/vault/secrets?on_change=signal:HUP")
+	changes := r.changes(fetch.Update{Secrets: map[ref.Source]secret.Fields{file: fields("A", "2")}})
+	if len(changes) != 1 || changes[0].Signal != syscall.SIGHUP || changes[0].Reason != "/vault/secrets" {
+		t.Fatalf("%d changes, want one that signals", len(changes))
+	}
+	r = rotating(t, before, "from:/vault/secrets")
+	changes = r.changes(fetch.Update{Secrets: map[ref.Source]secret.Fields{file: fields("A", "3")}})
+	if len(changes) != 1 || changes[0].Reaction != supervise.ReactRestart {
+		t.Fatalf("%d changes, want one that restarts", len(changes))
+	}
+	changes[0].Applied()
+	if changes := r.changes(fetch.Update{Secrets: map[ref.Source]secret.Fields{file: fields("A", "nul\x00")}}); changes != nil || len(r.refused) != 1 {
+		t.Errorf("%d changes for what no environment can hold, %d refusals", len(changes), len(r.refused))
 	}
 }

@@ -24,13 +24,14 @@ type Config struct {
 
 // Files are the files and directories that references name, each once.
 type Files struct {
-	places []*place
-	log    *slog.Logger
+	places  []*place
+	refresh time.Duration
+	log     *slog.Logger
 }
 
 // New makes them. Nothing is read yet.
 func New(cfg Config) *Files {
-	f := &Files{log: cfg.Log}
+	f := &Files{refresh: cfg.Refresh, log: cfg.Log}
 	for _, r := range cfg.Refs {
 		i := slices.IndexFunc(f.places, func(p *place) bool { return p.source == r.Source })
 		if i < 0 {
@@ -38,7 +39,6 @@ func New(cfg Config) *Files {
 			f.places = append(f.places, &place{
 				source:   r.Source,
 				whole:    cfg.Credentials != "" && strings.TrimRight(cfg.Credentials, "/") == r.File,
-				formats:  map[string]Format{},
 				optional: true,
 			})
 		}

@@ -1,6 +1,7 @@
 package from
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -28,49 +29,66 @@ const (
 // place is a file or a directory that is read.
 type place struct {
 	source   ref.Source
-	refs     []ref.Ref         // that name it
-	whole    bool              // it is a directory of systemd's credentials
-	optional bool              // no reference insists
-	formats  map[string]Format // file -> what it turned out to be when it was first taken
+	refs     []ref.Ref // that name it
+	whole    bool      // it is a directory of systemd's credentials
+	optional bool      // no reference insists
+
+	// What was taken last; nil: nothing was.
+	fields secret.Fields
+	files  map[string]content // name below the place -> what is in it
+}
+
+// content is what one file has.
+type content struct {
+	format Format // how it was read
+	fields secret.Fields
 }
 
 // reading is what a place had at a moment; without fields it had nothing.
 type reading struct {
 	fields  secret.Fields
-	formats map[string]Format // file -> how it was read
+	files   map[string]content
+	dirs    []string // that were read, but for versions of a volume
+	trouble *Error   // with a file whose last values these are
 }
 
 func (r reading) same(other reading) bool {
 	return (r.fields == nil) == (other.fields == nil) && r.fields.Same(other.fields)
 }
 
-// take settles the formats: another value must not make another format of the
-// same file.
-func (p *place) take(r reading) { maps.Copy(p.formats, r.formats) }
+// take makes a reading the newest. Its formats stay: another value must not make
+// another format of the same file.
+func (p *place) take(r reading) { p.fields, p.files = r.fields, r.files }
 
-// read gives what is there now.
+// read gives what is there now. Once something was taken, a file that cannot be
+// read any more does not hold up the others in its directory.
 func (p *place) read() (reading, *Error) {
 	path := p.source.File
-	c := collection{place: p, whole: p.whole, fields: secret.Fields{}, origins: map[string]string{}, used: map[string]Format{}}
+	c := collection{place: p, whole: p.whole, found: map[string]content{}}
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return reading{}, p.refused(path, err)
 	case info.IsDir():
 		if err := c.readDir(path); err != nil {
-			return reading{}, err
+			return reading{dirs: c.dirs}, err
 		}
 	case !info.Mode().IsRegular():
 		return reading{}, p.wrong(ClassIO, "%s is neither a file nor a directory", ref.Escape(path))
 	default:
-		if err := c.add(path, filepath.Base(path), false); err != nil {
+		name := filepath.Base(path)
+		if err := c.bear(name, c.add(path, name, false)); err != nil {
 			return reading{}, err
 		}
 	}
-	if err := p.complete(c.fields); err != nil {
-		return reading{}, err
+	fields, problem := c.merge()
+	if problem == nil {
+		problem = p.complete(fields)
 	}
-	return reading{c.fields, c.used}, nil
+	if problem != nil {
+		return reading{dirs: c.dirs}, problem
+	}
+	return reading{fields, c.found, c.dirs, c.trouble}, nil
 }
 
 // complete finds what is still to be waited for.
@@ -107,16 +125,16 @@ func (p *place) refused(path string, err error) *Error {
 // volume, a directory that they replace as a whole (AtomicWriter of Kubernetes).
 const versionLink = "..data"
 
-// collection is what the files of a place have, put together.
+// collection is what the files of a place have.
 type collection struct {
 	*place
 	whole   bool // each file is one value, and may be empty
-	hidden  bool // names may begin with a dot
-	files   int
+	volume  bool // it has versions: they are whole, and names may begin with a dot
+	count   int
 	size    int
-	fields  secret.Fields
-	origins map[string]string // field -> the file that it is from
-	used    map[string]Format // file -> format
+	found   map[string]content // name -> content
+	dirs    []string
+	trouble *Error
 }
 
 // readDir reads the files of a directory. In a volume with versions, and in a
@@ -126,16 +144,46 @@ func (c *collection) readDir(path string) *Error {
 	version, err := filepath.EvalSymlinks(filepath.Join(path, versionLink))
 	switch {
 	case err == nil:
-		c.whole, c.hidden = true, true
-		path = version
+		c.whole, c.volume = true, true
+		return c.walk(version, "", 0)
 	case !errors.Is(err, fs.ErrNotExist):
 		return c.refused(path, err)
 	}
-	return c.walk(path, "", 0)
+	if err := c.walk(path, "", 0); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.files)) {
+		if _, there := c.found[name]; !there {
+			gone := c.wrong(ClassMissing, "%s: there is no such file or directory", ref.Escape(filepath.Join(path, name)))
+			if err := c.bear(name, gone); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bear lives with a file that cannot be read where something was taken before:
+// its last values stay, if there are any. What is wrong with a version of a
+// volume is wrong with all of it.
+func (c *collection) bear(name string, err *Error) *Error {
+	if err == nil || c.fields == nil || c.volume {
+		return err
+	}
+	if c.trouble == nil {
+		c.trouble = err
+	}
+	if last, known := c.files[name]; known {
+		c.found[name] = last
+	}
+	return nil
 }
 
 // walk adds the files of a directory; name is its own below the place.
 func (c *collection) walk(dir, name string, depth int) *Error {
+	if !c.volume {
+		c.dirs = append(c.dirs, dir)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return c.refused(dir, err)
@@ -145,26 +193,27 @@ func (c *collection) walk(dir, name string, depth int) *Error {
 		if c.skips(entry.Name(), below) {
 			continue
 		}
-		file := filepath.Join(dir, entry.Name())
-		info, err := os.Stat(file)
-		switch {
-		case err != nil:
-			return c.refused(file, err)
-		case info.IsDir() && depth == maxDepth:
-			return c.wrong(ClassMalformed, "%s: there are more than %d directories in each other, or a link leads back", ref.Escape(file), maxDepth)
-		case info.IsDir():
-			if err := c.walk(file, below, depth+1); err != nil {
-				return err
-			}
-		case !info.Mode().IsRegular():
-			return c.wrong(ClassIO, "%s is neither a file nor a directory: leave it out with except=%s", ref.Escape(file), ref.Escape(below))
-		default:
-			if err := c.add(file, below, true); err != nil {
-				return err
-			}
+		if err := c.bear(below, c.enter(filepath.Join(dir, entry.Name()), below, depth)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// enter adds a file, or those of a directory.
+func (c *collection) enter(path, name string, depth int) *Error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return c.refused(path, err)
+	case info.IsDir() && depth == maxDepth:
+		return c.wrong(ClassMalformed, "%s: there are more than %d directories in each other, or a link leads back", ref.Escape(path), maxDepth)
+	case info.IsDir():
+		return c.walk(path, name, depth+1)
+	case !info.Mode().IsRegular():
+		return c.wrong(ClassIO, "%s is neither a file nor a directory: leave it out with except=%s", ref.Escape(path), ref.Escape(name))
+	}
+	return c.add(path, name, true)
 }
 
 // skips tells whether an entry is none of ours. In a volume with versions those
@@ -172,7 +221,7 @@ func (c *collection) walk(dir, name string, depth int) *Error {
 // the names of digits alone under which Vault Agent writes a file before it has
 // its name.
 func (c *collection) skips(entry, below string) bool {
-	if c.hidden && strings.HasPrefix(entry, "..") || !c.hidden && (entry[0] == '.' || strings.Trim(entry, "0123456789") == "") {
+	if c.volume && strings.HasPrefix(entry, "..") || !c.volume && (entry[0] == '.' || strings.Trim(entry, "0123456789") == "") {
 		return true
 	}
 	for _, r := range c.refs {
@@ -189,43 +238,48 @@ func (c *collection) add(file, name string, inDir bool) *Error {
 	if err != nil {
 		return err
 	}
-	format, known := Format(c.source.FileFormat), c.formats[name]
+	last, known := c.files[name]
+	format := cmp.Or(Format(c.source.FileFormat), last.format)
 	if format == Auto && c.whole {
 		format = Raw
 	}
-	if format == Auto {
-		format = known
-	}
-	shown := ref.Escape(filepath.Join(c.source.File, name)) // without the directory of a version
-	if !inDir {
-		shown = c.source.String()
+	shown := c.source.String()
+	if inDir {
+		shown = ref.Escape(filepath.Join(c.source.File, name)) // without the directory of a version
 	}
 	if strings.TrimSpace(text) == "" && !(c.whole && format == Raw) {
-		if c.optional {
+		if c.optional && !known {
 			return nil
 		}
 		return c.wrong(ClassMissing, "%s: there is nothing in it", shown)
 	}
 	fields, used, err := Parse(shown, format, text)
-	if err != nil {
+	switch {
+	case err != nil:
 		err.reference = c.source.String()
 		return err
-	}
-	if used == Raw {
-		if format == Auto && !inDir {
-			return c.wrong(ClassMalformed, "%s:1: this is in no format that is known by its content: say ?format=%s behind the path, or format=raw to make one variable %s of it",
-				shown, strings.Join(Formats()[:len(Formats())-1], ", "), name)
-		}
+	case used == Raw && format == Auto && !inDir:
+		return c.wrong(ClassMalformed, "%s:1: this is in no format that is known by its content: say ?format=%s behind the path, or format=raw to make one variable %s of it",
+			shown, strings.Join(Formats()[:len(Formats())-1], ", "), name)
+	case used == Raw:
 		fields = secret.Fields{name: rawValue(text)}
 	}
-	c.used[name] = used
-	for _, field := range slices.Sorted(maps.Keys(fields)) {
-		if other, twice := c.origins[field]; twice {
-			return c.wrong(ClassMalformed, "%s: the field %q is in %s and in %s: leave one of the files out with except=, or name the files one by one with --from", c.source, field, other, name)
-		}
-		c.origins[field], c.fields[field] = name, fields[field]
-	}
+	c.found[name] = content{used, fields}
 	return nil
+}
+
+// merge puts the fields of all files together.
+func (c *collection) merge() (secret.Fields, *Error) {
+	fields, origins := secret.Fields{}, map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(c.found)) {
+		for _, field := range slices.Sorted(maps.Keys(c.found[name].fields)) {
+			if other, twice := origins[field]; twice {
+				return nil, c.wrong(ClassMalformed, "%s: the field %q is in %s and in %s: leave one of the files out with except=, or name the files one by one with --from", c.source, field, other, name)
+			}
+			origins[field], fields[field] = name, c.found[name].fields[field]
+		}
+	}
+	return fields, nil
 }
 
 // readFile reads what is at most as large as secrets are.
@@ -239,12 +293,12 @@ func (c *collection) readFile(file string) (string, *Error) {
 	if err != nil {
 		return "", c.refused(file, err)
 	}
-	c.files++
+	c.count++
 	c.size += len(text)
 	switch {
 	case len(text) > maxFileSize:
 		return "", c.wrong(ClassMalformed, "%s is larger than the %d bytes that a file of secrets can have", ref.Escape(file), maxFileSize)
-	case c.files > maxFiles || c.size > maxTotalSize:
+	case c.count > maxFiles || c.size > maxTotalSize:
 		return "", c.wrong(ClassMalformed, "%s has more than the %d files and %d bytes that can be read of one directory: name the files one by one with --from", c.source, maxFiles, maxTotalSize)
 	}
 	return string(text), nil
