@@ -50,7 +50,7 @@ func runAgent(t *testing.T, config string, vars ...string) {
 	cmd := exec.CommandContext(ctx, shared.bin.Vault, "agent", "-config="+config)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, vars...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("vault agent: %v\n%s", err, out)
+		t.Fatalf("vault agent: %v\n%s", err, hidden(string(out)))
 	}
 }
 
@@ -77,7 +77,7 @@ func tree(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// sameTrees compares what two have made, and tells how many files it is.
+// sameTrees compares what the agent and vaultexec have made.
 func sameTrees(t *testing.T, want, got map[string]string) {
 	t.Helper()
 	if maps.Equal(got, want) {
@@ -85,7 +85,7 @@ func sameTrees(t *testing.T, want, got map[string]string) {
 	}
 	for path, text := range want {
 		if got[path] != text {
-			t.Errorf("%s is\n%s, the agent's is\n%s", path, got[path], text)
+			t.Errorf("%s is\n%s, the agent's is\n%s", path, hidden(got[path]), hidden(text))
 		}
 	}
 	for path := range got {
@@ -224,7 +224,7 @@ exec {
 		made[i] = readText(t, filepath.Join(dir, "env"))
 	}
 	if made[0] != made[1] || !strings.Contains(made[1], "alice!") {
-		t.Errorf("the command gets\n%s\nand of the agent\n%s", made[1], made[0])
+		t.Errorf("the command gets\n%s\nand of the agent\n%s", hidden(made[1]), hidden(made[0]))
 	}
 }
 

@@ -44,6 +44,16 @@ func checkSilence(t *testing.T, where, text string) {
 	}
 }
 
+// hidden is a text without canaries, for messages of a test.
+func hidden(text string) string {
+	canaries.Lock()
+	defer canaries.Unlock()
+	for value, name := range canaries.names {
+		text = strings.ReplaceAll(text, value, fmt.Sprintf("<<%s>>", name))
+	}
+	return text
+}
+
 func TestCanaryIsFound(t *testing.T) {
 	value := canary(t, "secret")
 	for _, text := range []string{

@@ -46,6 +46,7 @@ const (
 	asVaultEnv kind = "vault-env"  // the same, of variables that say all there is to say
 	asImage    kind = "dockerfile" // built and run by a container engine
 	asTargets  kind = "make"       // only looked up: they run this test, or much more
+	asPod      kind = "pod"        // a manifest, whose command is run with what kubelet makes of its annotations
 	asPolicy   kind = "hcl"        // accepted by Vault as a policy
 	asFile     kind = "file"       // named by the comment in its first line, for the blocks behind it
 	asGrammar  kind = "grammar"    // not to be run
@@ -147,6 +148,10 @@ var examples = []example{
 	{file: "docs/coming-from-envconsul.md", first: "envconsul -config /etc/app/envconsul.hcl", kind: asGrammar},
 	{file: "docs/coming-from-envconsul.md", first: "vaultexec --role app --config /etc/app/envconsul.hcl", kind: inShell, pod: true,
 		env: map[string]string{"DB_USER": "db-readonly-username", "PASSWORD": "db-secret-password", "MODE": "production"}, args: []string{"--port", "8080"}},
+
+	{file: "docs/coming-from-the-injector.md", first: "# pod.yaml", kind: asPod, pod: true,
+		reads: "/vault/secrets/config", has: "postgresql://db-readonly-username:db-secret-password@postgres:5432/wizard\n"},
+	{file: "docs/coming-from-the-injector.md", first: `sh -c "source /vault/secrets/config && exec app"`, kind: asGrammar},
 
 	{file: "docs/coming-from-vault-agent.md", first: "# /etc/app/agent.hcl", kind: asFile},
 	{file: "docs/coming-from-vault-agent.md", first: "vault agent -config /etc/app/agent.hcl", kind: asGrammar},

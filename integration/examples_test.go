@@ -172,6 +172,8 @@ func (s *exampleStage) run(t *testing.T, b block, x example) {
 		s.files[strings.TrimPrefix(b.first(), "# ")] = b.text
 	case asImage:
 		s.runImage(t, b.text)
+	case asPod:
+		s.runPod(t, b.text, x)
 	case onScreen:
 		s.runOnScreen(t, b.text, x)
 	case inShell:
@@ -215,7 +217,12 @@ func (s *exampleStage) furnish(t *testing.T, script string, x example, root stri
 // runShell runs a script in front of the stand-ins, and checks what they got.
 func (s *exampleStage) runShell(t *testing.T, script string, x example, vars ...string) {
 	t.Helper()
-	root, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	s.runShellIn(t, t.TempDir(), script, x, vars...)
+}
+
+func (s *exampleStage) runShellIn(t *testing.T, root, script string, x example, vars ...string) {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), "copy")
 	script = s.furnish(t, script, x, root)
 	c := vaultexec(t).vault(s.vault.Address).env(vars...)
 	verb := "report"

@@ -51,10 +51,10 @@ A reference (REF):
 
 const helpTail = `
 Each flag has the environment variable named under it; lists there are
-separated by commas or line breaks. A flag wins over its variable, that over a
-file of --config, which may have the command, too. The standard VAULT_*
-variables (VAULT_ADDR, VAULT_CACERT, VAULT_TOKEN, ...) mean what they mean for
-the vault command, and are kept from COMMAND.
+separated by commas or line breaks. A flag wins over its variable, that over
+--annotations, and those over a file of --config, which may have the command,
+too. The standard VAULT_* variables (VAULT_ADDR, VAULT_CACERT, VAULT_TOKEN, ...)
+mean what they mean for the vault command, and are kept from COMMAND.
 
 Exit status:
   the command's own, 128+n if signal n ended it, or

@@ -118,18 +118,43 @@ func (c *Cluster) post(ctx context.Context, path string, in, out any) error {
 	return c.do(ctx, http.MethodPost, path, in, out)
 }
 
+// Pod is what a manifest comes to.
+type Pod struct {
+	Metadata struct{ Annotations map[string]string }
+	Spec     struct {
+		Containers []struct {
+			Command, Args []string
+			Env           []struct{ Name, Value string }
+			VolumeMounts  []struct{ Name, MountPath string }
+		}
+	}
+}
+
+// Pod has the API server check a manifest, in YAML, as strictly as it can, and
+// makes no pod of it.
+func (c *Cluster) Pod(ctx context.Context, namespace, manifest string) (Pod, error) {
+	var pod Pod
+	path := "/api/v1/namespaces/" + namespace + "/pods?dryRun=All&fieldValidation=Strict"
+	return pod, c.send(ctx, http.MethodPost, path, "application/yaml", []byte(manifest), &pod)
+}
+
 // do asks the API server as admin.
 func (c *Cluster) do(ctx context.Context, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
+	return c.send(ctx, method, path, "application/json", body, out)
+}
+
+func (c *Cluster) send(ctx context.Context, method, path, kind string, body []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.Address+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.admin)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", kind)
+	req.Header.Set("Accept", "application/json")
 	resp, err := c.client.Do(req)
 	if err != nil {
 		return err

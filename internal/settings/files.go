@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"vaultexec/internal/annotations"
 	"vaultexec/internal/config"
 	"vaultexec/internal/env"
 )
@@ -27,11 +28,11 @@ type Files struct {
 func (s *Settings) Files() Files { return s.files }
 
 // notInFiles are the flags that a file cannot set.
-var notInFiles = map[string]bool{"config": true}
+var notInFiles = map[string]bool{"config": true, "annotations": true}
 
-// ReadFiles reads what --config names, and takes from it what neither a flag nor
-// the environment has set. Call it after those, and before
-// Check. flags are those of Groups.
+// ReadFiles reads what --annotations and --config name, and takes from the one and
+// then the other what nothing stronger has set. Call it after flags and environment,
+// and before Check. flags are those of Groups.
 func (s *Settings) ReadFiles(environ []string, flags *pflag.FlagSet) ([]Note, error) {
 	variables := map[string]string{}
 	for _, entry := range environ {
@@ -46,23 +47,41 @@ func (s *Settings) ReadFiles(environ []string, flags *pflag.FlagSet) ([]Note, er
 			opt.Flags = append(opt.Flags, f.Name)
 		}
 	})
-	if len(s.Config.Items) == 0 {
-		return nil, nil
-	}
-	c, err := config.Load(s.Config.Items, opt)
+	layers, err := s.load(opt)
 	if err != nil {
 		return nil, err
 	}
 	var notes []Note
-	for _, n := range c.Notes {
-		notes = append(notes, Note{Text: n.Place + ": " + n.Text, Warning: true})
-	}
 	l := layer{settings: s, flags: flags}
-	l.apply(c)
+	for _, c := range layers {
+		for _, n := range c.Notes {
+			notes = append(notes, Note{Text: n.Place + ": " + n.Text, Warning: true})
+		}
+		l.apply(c)
+	}
 	if len(l.problems) > 0 {
 		return notes, &Error{strings.Join(l.problems, "\n")}
 	}
 	return notes, nil
+}
+
+// load reads all files, the stronger ones first.
+func (s *Settings) load(opt config.Options) (layers []*config.Config, err error) {
+	if s.Annotations != "" {
+		c, err := annotations.Load(s.Annotations)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, c)
+	}
+	if len(s.Config.Items) > 0 {
+		c, err := config.Load(s.Config.Items, opt)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, c)
+	}
+	return layers, nil
 }
 
 // layer puts what a file says into the settings, as far as nothing stronger has

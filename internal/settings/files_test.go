@@ -67,6 +67,62 @@ once = true
 	}
 }
 
+// Annotations are weaker than the environment and stronger than files; what both
+// have adds up.
+func TestAnnotations(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const x = "vault.hashicorp.com/"
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a", x+`role="pod"`+"\n"+x+`auth-path="auth/pod"`+"\n"+x+`service="https://pod"`+"\n"+x+`namespace="pod"`+"\n"+x+`agent-inject-template-x="pod"`+"\n"+
+		x+`log-level="trace"`+"\n"+x+`agent-revoke-on-shutdown="false"`+"\n"+x+`template-static-secret-render-interval="5m"`)
+	write("f", `
+role = "file"
+revoke = "always"
+vault {
+	address = "https://file"
+	ca_cert = "/file"
+}
+template {
+	contents = "file"
+	destination = "/vault/secrets/x"
+}
+template {
+	contents = "file"
+	destination = "/vault/secrets/y"
+}
+exec { command = ["app"] }
+`)
+	s, err := read(t, map[string]string{"VAULTEXEC_ANNOTATIONS": "a", "VAULTEXEC_REFRESH": "9m"}, "--config", "f", "--auth-mount", "flag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes, err := s.ReadFiles(s.environ, s.flags)
+	if err == nil {
+		err = s.Check()
+	}
+	if err != nil || len(notes) > 0 {
+		t.Fatal(err, notes)
+	}
+	f := s.Files()
+	var contents []string
+	for _, made := range f.Templates {
+		contents = append(contents, made.Dest+"="+made.Text)
+	}
+	got := []any{s.Auth, s.Role, s.AuthMount, f.Vault["VAULT_ADDR"].Value, f.Vault["VAULT_CACERT"].Value, f.LoginNamespace, s.LogLevel.String(), s.Revoke, s.Refresh, contents, f.Command, f.FailCommands.Value, s.Origin("role")}
+	want := []any{"kubernetes", "pod", "flag", "https://pod", "/file", "pod", "debug", RevokeNever, 9 * time.Minute,
+		[]string{"/vault/secrets/x=pod", "/vault/secrets/y=file"}, []string{"app"}, true, "annotation vault.hashicorp.com/role"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+	if f.Templates[0].Place != "annotation vault.hashicorp.com/agent-inject-template-x: template /vault/secrets/x" {
+		t.Errorf("place %s", f.Templates[0].Place)
+	}
+}
+
 // What the agent and envconsul say in their own words.
 func TestFileTranslation(t *testing.T) {
 	const login = "auto_auth {\n method \"kubernetes\" {\n mount_path = \"auth/k8s\"\n config = {\n role = \"app\"\n token_path = \"/tok\"\n}\n}\n sink \"file\" {\n config = {\n path = \"/t\"\n}\n}\n}\n"

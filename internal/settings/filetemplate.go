@@ -9,8 +9,8 @@ import (
 	"vaultexec/internal/env"
 )
 
-// stronger are the variables and files that flags and the environment make. A
-// template block that would make the same one gives way.
+// stronger are the variables and files that flags, the environment and stronger
+// files make. A template block that would make the same one gives way.
 type stronger struct{ variables, files []string }
 
 func (s *Settings) made() stronger {
@@ -26,6 +26,13 @@ func (s *Settings) made() stronger {
 	}
 	for _, t := range s.Template.Items {
 		made.files = append(made.files, filepath.Clean(t.Dest))
+	}
+	for _, t := range s.files.Templates {
+		if t.Dest == "" {
+			made.variables = append(made.variables, t.Name)
+		} else {
+			made.files = append(made.files, filepath.Clean(t.Dest))
+		}
 	}
 	return made
 }

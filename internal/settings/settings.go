@@ -1,7 +1,7 @@
 // Package settings has what a user can set: one struct, its defaults, its
-// flags, their VAULTEXEC_* environment forms, what configuration files say
-// instead, and the rules between them. A flag beats the environment, that beats
-// a configuration file, and that the default; each value remembers where it came
+// flags, their VAULTEXEC_* environment forms, what annotations and configuration
+// files say instead, and the rules between them. A flag beats the environment, that
+// beats annotations, those a configuration file, and that the default; each value remembers where it came
 // from.
 package settings
 
@@ -41,11 +41,12 @@ type Settings struct {
 	Wrapped        bool   `split_words:"true"`
 	Namespace      string `split_words:"true"`
 
-	Secret SecretList   `split_words:"true"`
-	Env    VariableList `split_words:"true"`
-	From   FromList     `split_words:"true"`
-	Config PathList     `split_words:"true"`
-	File   FileList     `split_words:"true"`
+	Secret      SecretList   `split_words:"true"`
+	Env         VariableList `split_words:"true"`
+	From        FromList     `split_words:"true"`
+	Config      PathList     `split_words:"true"`
+	Annotations string       `split_words:"true"`
+	File        FileList     `split_words:"true"`
 
 	FileEnv      FileVariableList       `split_words:"true"`
 	FDEnv        DescriptorVariableList `split_words:"true"`
