@@ -103,6 +103,9 @@ var examples = []example{
 	{file: "docs/references.md", first: "DB_DSN='postgres://app:${vault:internal/database/config#${ .password | urlquery }}@db:5432/app'", kind: asEnv, pod: true,
 		env: map[string]string{"DB_DSN": "postgres://app:db-secret-password@db:5432/app"}},
 
+	{file: "docs/references.md", first: "# /app/.env", kind: asFile},
+	{file: "docs/references.md", first: "vaultexec --role app --env-file /app/.env -- app", kind: inShell, pod: true,
+		env: map[string]string{"DB_USERNAME": "db-readonly-username", "DB_URL": "postgres://app:db-secret-password@localhost/app", "LOG_LEVEL": "debug", "PRICE": "$5 # not a comment"}},
 	{file: "docs/references.md", first: "vaultexec --role app --secret 'internal/app/*?names=path&case=upper' -- app", kind: inShell, pod: true,
 		env: map[string]string{"DB_USERNAME": "app-username", "DB_PASSWORD": "app-password", "MAIL_PASSWORD": "mail-password"}},
 	{file: "docs/references.md", first: "vaultexec --role app --file /run/secrets/app.json='internal/app/*' -- app", kind: inShell, pod: true, reads: "/run/secrets/app.json",

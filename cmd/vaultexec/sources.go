@@ -30,6 +30,7 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 		Renamed:    files.Renamed,
 		Custom:     files.Custom,
 		Variables:  s.Env.Items,
+		EnvFiles:   s.EnvFile.Items,
 		Files:      slices.Concat(s.File.Items, files.Tokens),
 		Templates:  slices.Concat(s.EnvTemplates(), s.FileTemplates()),
 		OnConflict: env.Conflict(s.OnConflict),

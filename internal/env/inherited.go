@@ -14,10 +14,49 @@ type inherited struct {
 	references []reference       // by name
 }
 
-// reference is an inherited variable with references in its value.
+// reference is a variable with references in its value.
 type reference struct {
 	name     string
+	place    string // for messages
 	segments []ref.Segment
+}
+
+// refs are its references.
+func (r reference) refs() []ref.Ref {
+	var refs []ref.Ref
+	for _, s := range r.segments {
+		if s.Ref != nil {
+			refs = append(refs, *s.Ref)
+		}
+	}
+	return refs
+}
+
+// join puts the value together. One that misses an optional reference is not
+// complete: half a connection string is worse than none. (With ?default= in the
+// reference, empty text can stand in.)
+func (r reference) join(l lookup) (text string, complete bool) {
+	var b strings.Builder
+	complete = true
+	for _, s := range r.segments {
+		if s.Ref == nil {
+			b.WriteString(s.Literal)
+			continue
+		}
+		value, ok := l.value(r.place, *s.Ref)
+		b.WriteString(value.Text())
+		complete = complete && ok
+	}
+	return b.String(), complete
+}
+
+// checkKeys reports what is wrong with templates in place of keys.
+func checkKeys(place string, segments []ref.Segment, rep *report) {
+	for _, s := range segments {
+		if s.Ref != nil {
+			checkKey(place, *s.Ref, rep)
+		}
+	}
 }
 
 // readInherited sorts the inherited environment. In this order:
@@ -33,12 +72,17 @@ type reference struct {
 //   - Literal VAULT_* are inherited by --pass alone, all other literals unless
 //     --pristine, and then by --keep.
 //
-// A name that --env and the like or the configuration certainly set is not
+// A name that --env, --env-file and the like or the configuration certainly set is not
 // looked at: nothing is fetched for it.
-func readInherited(s *Sources, rep *report) inherited {
+func readInherited(s *Sources, files []assigned, rep *report) inherited {
 	in := inherited{literals: map[string]string{}}
 	seen := map[string]bool{}
 	certain := certainNames(s)
+	for _, a := range files {
+		if a.certain() {
+			certain[a.name] = true
+		}
+	}
 	for _, name := range templateNames(s.Templates) {
 		certain[name] = true
 	}
@@ -57,13 +101,9 @@ func readInherited(s *Sources, rep *report) inherited {
 				rep.addf(ClassConfig, "variable %s: %v", name, err)
 				continue
 			}
-			for _, segment := range segments {
-				if segment.Ref != nil {
-					checkKey("variable "+name, *segment.Ref, rep)
-				}
-			}
+			checkKeys("variable "+name, segments, rep)
 			if segments != nil {
-				in.references = append(in.references, reference{name, segments})
+				in.references = append(in.references, reference{name, "variable " + name, segments})
 				continue
 			}
 		}

@@ -57,14 +57,16 @@ func (p *Planner) variableItems(l lookup) []Item {
 		_, ok := f.plan(&p.sources, l)
 		items = append(items, Item{Name: f.variable, Place: f.place, Origins: []Origin{one(f.ref)}, There: ok})
 	}
-	for _, r := range p.inherited.references {
-		item := Item{Name: r.name, Place: "variable " + r.name, There: true}
-		for _, s := range r.segments {
-			if s.Ref != nil {
-				_, ok := l.value("", *s.Ref)
-				item.There = item.There && ok
-				item.Origins = append(item.Origins, one(*s.Ref))
-			}
+	references := slices.Clone(p.inherited.references)
+	for _, a := range p.assigned {
+		references = append(references, a.reference)
+	}
+	for _, r := range references {
+		item := Item{Name: r.name, Place: r.place, There: true}
+		for _, asked := range r.refs() {
+			_, ok := l.value("", asked)
+			item.There = item.There && ok
+			item.Origins = append(item.Origins, one(asked))
 		}
 		items = append(items, item)
 	}

@@ -114,6 +114,7 @@ func (p *Plan) own(o Owner) {
 // into the plan, and those that the configuration sets outright, which win.
 func (p *Planner) explicit(l lookup, plan *Plan) map[string]candidate {
 	offered := map[string]candidate{}
+	p.assign(l, offered)
 	for _, v := range p.sources.Variables {
 		place := "--env " + v.Name
 		if value, ok := l.value(place, v.Ref); ok {
@@ -129,26 +130,12 @@ func (p *Planner) explicit(l lookup, plan *Plan) map[string]candidate {
 	return offered
 }
 
-// references are the inherited variables with references in them. One that
-// misses an optional reference is not made: half a connection string is worse
-// than none. (With ?default= in the reference, empty text can stand in.)
+// references are the inherited variables with references in them.
 func (p *Planner) references(l lookup) []candidate {
 	var offered []candidate
 	for _, r := range p.inherited.references {
-		place := "variable " + r.name
-		var text strings.Builder
-		complete := true
-		for _, s := range r.segments {
-			if s.Ref == nil {
-				text.WriteString(s.Literal)
-				continue
-			}
-			value, ok := l.value(place, *s.Ref)
-			text.WriteString(value.Text())
-			complete = complete && ok
-		}
-		if complete {
-			offered = append(offered, candidate{name: r.name, value: text.String(), place: place})
+		if text, complete := r.join(l); complete {
+			offered = append(offered, candidate{name: r.name, value: text, place: r.place})
 		}
 	}
 	return offered
@@ -189,7 +176,7 @@ type offers struct {
 // settle is the precedence of vaultexec. From strong to weak:
 //
 //  1. what the configuration sets outright (exec.env.custom)
-//  2. --env NAME=REF, NAME_FILE of --file-env and --fd-env, and the variable of
+//  2. --env NAME=REF, a line of --env-file which is weaker, NAME_FILE of --file-env and --fd-env, and the variable of
 //     --credentials, replaces whatever else has the name, without a word
 //  3. references inside inherited variables
 //  4. whole secrets, in the order given

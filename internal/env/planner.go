@@ -16,6 +16,7 @@ import (
 type Planner struct {
 	sources     Sources
 	inherited   inherited
+	assigned    []assigned // by --env-file
 	files       []file
 	pointed     []pointed
 	trees       []tree
@@ -35,7 +36,8 @@ func NewPlanner(s Sources) (*Planner, error) {
 	checkPrefixes(&s, &rep)
 	p := &Planner{sources: s}
 	if rep.err() == nil { // with malformed patterns there is no telling what is inherited
-		p.inherited = readInherited(&s, &rep)
+		p.assigned = readAssigned(&s, &rep)
+		p.inherited = readInherited(&s, p.assigned, &rep)
 	}
 	p.pointed = readPointed(&s, &rep)
 	p.files = readFiles(&s, &rep)
@@ -62,12 +64,11 @@ func (p *Planner) named() []ref.Ref {
 	for _, f := range p.pointed {
 		refs = append(refs, f.ref)
 	}
+	for _, a := range p.assigned {
+		refs = append(refs, a.refs()...)
+	}
 	for _, r := range p.inherited.references {
-		for _, s := range r.segments {
-			if s.Ref != nil {
-				refs = append(refs, *s.Ref)
-			}
-		}
+		refs = append(refs, r.refs()...)
 	}
 	refs = append(refs, p.sources.Secrets...)
 	for _, s := range p.sources.Renamed {

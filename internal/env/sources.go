@@ -49,6 +49,7 @@ type Sources struct {
 	Secrets   []ref.Ref // variables named by the secret: --secret and --from, in the order given
 	Renamed   []Renamed // after those
 	Variables []Variable
+	EnvFiles  []EnvFile // --env-file, in the order given
 	Files     []File
 	Custom    []string   // NAME=value of the configuration: stronger than all others
 	Templates []Template // files and variables that templates make

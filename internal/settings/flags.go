@@ -82,6 +82,7 @@ func (s *Settings) sourceFlags() Group {
 	g.add(&s.Secret, "secret", "REF", "one variable for each key of a secret, or of all secrets below PATH/*; may be repeated")
 	g.add(&s.Env, "env", "NAME=REF", "one variable from one key; may be repeated")
 	g.add(&s.From, "from", "PATH", "variables from a file or a directory that others write, such as /vault/secrets or a volume of a Kubernetes Secret; may be repeated")
+	g.add(&s.EnvFile, "env-file", "FILE", "NAME=VALUE lines, values literal or with references; nothing is expanded; may be repeated")
 	g.add(&s.Config, "config", "FILE", "configuration of Vault Agent or envconsul, HCL or JSON, or a directory of it; may be repeated")
 	g.text(&s.Annotations, "annotations", "FILE", "the Agent Injector's annotations of the pod, in a file of a Downward API volume")
 	g.add(&s.EnvTemplate, "env-template", "NAME=TEXT", "one variable from a template, or NAME=@FILE; may be repeated")

@@ -44,6 +44,7 @@ type Settings struct {
 	Secret      SecretList   `split_words:"true"`
 	Env         VariableList `split_words:"true"`
 	From        FromList     `split_words:"true"`
+	EnvFile     EnvFileList  `split_words:"true"`
 	Config      PathList     `split_words:"true"`
 	Annotations string       `split_words:"true"`
 	File        FileList     `split_words:"true"`

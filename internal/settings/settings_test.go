@@ -106,7 +106,10 @@ func TestEveryFlagHasItsVariable(t *testing.T) {
 				"REACTION": "signal:HUP", "CRON/DURATION": "0 3 * * */2h", "FAILURES": "on-failure:3", "WHICH": "never",
 				"FROM:TO": "HUP:0", "STATUS": "7", "LEVEL": "warn", "FORMAT": "json",
 			}[f.Value.Type()]
-			if value == "" {
+			switch {
+			case f.Name == "env-file":
+				value = os.DevNull
+			case value == "":
 				value = "text"
 			}
 			before := *Default()

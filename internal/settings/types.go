@@ -182,6 +182,12 @@ type VariableList struct{ list[env.Variable] }
 func (l *VariableList) Set(v string) error    { return l.add(env.ParseVariable(v)) }
 func (l *VariableList) Decode(v string) error { return l.decode(v, env.ParseVariable) }
 
+// EnvFileList are the files of --env-file.
+type EnvFileList struct{ list[env.EnvFile] }
+
+func (l *EnvFileList) Set(v string) error    { return l.add(env.ReadEnvFile(v)) }
+func (l *EnvFileList) Decode(v string) error { return l.decode(v, env.ReadEnvFile) }
+
 // FileList are the DEST=REF pairs of --file.
 type FileList struct{ list[env.File] }
 
