@@ -102,9 +102,9 @@ func (s *stage) explainItems(all *explained, prep *preparation, result checkResu
 	var secrets map[ref.Source]secret.Fields
 	var about map[ref.Source]fetch.About
 	select {
-	case <-prep.donec:
+	case <-prep.donec: // at once: its outcome is there
 		secrets, about = prep.secrets, prep.about
-	default: // it is stuck in a file system
+	case <-time.After(time.Second): // it is stuck in a file system
 	}
 	problems := map[string][]string{} // reference -> what is wrong
 	known := map[string]bool{}        // references that were asked for
