@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -268,4 +270,60 @@ template {
 			t.Errorf("%s is still there", name)
 		}
 	}
+}
+
+// A stop ends the command of a template too: before the application is started,
+// and while it runs.
+func TestP4TemplateBlockCommand(t *testing.T) {
+	t.Parallel()
+	block := func(dir, contents string) string {
+		return configFile(t, "agent.hcl", fmt.Sprintf(`
+template {
+  destination = "%[1]s/file"
+  contents    = %[2]q
+  exec {
+    command = "test -e %[1]s/first || { touch %[1]s/first; exit 0; }; echo $$ > %[1]s/part && mv %[1]s/part %[1]s/pid; exec sleep 600"
+    timeout = "10m"
+  }
+}
+`, dir, contents))
+	}
+	ends := func(r *running, dir string) *result {
+		file := filepath.Join(dir, "pid")
+		r.poll("the command to run", func() bool { _, err := os.Stat(file); return err == nil })
+		pid, err := strconv.Atoi(strings.TrimSpace(readText(t, file)))
+		mustDo(t, err)
+		r.signal(syscall.SIGTERM)
+		res := r.wait()
+		if !isGone(pid) {
+			t.Error("the command is still there")
+		}
+		return res
+	}
+	t.Run("before the start", func(t *testing.T) {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "first"), "")
+		r := vaultexec(t, "--config", block(dir, "x")).start()
+		if res := ends(r, dir).exited(143); res.child != nil {
+			t.Error("the application was started")
+		}
+	})
+	t.Run("while it runs", func(t *testing.T) {
+		kv := kvMount(t, 2)
+		kv.put(t, "app", fields{"password": canary(t, "first password")})
+		dir := t.TempDir()
+		config := block(dir, `{{ with secret "`+kv.path("app")+`" }}{{ .Data.data.password }}{{ end }}`)
+		a := newAccount(t, kv.policy(t, "app"))
+		l := a.login(t, append(quick, "--config", config)...).live()
+		l.nth(1, "start")
+		kv.put(t, "app", fields{"password": canary(t, "second password")})
+		ends(l.running, dir).exited(0)
+	})
+}
+
+// isGone tells whether a process has ended; one that waits to be reaped has.
+func isGone(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err != nil || strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
 }

@@ -43,7 +43,7 @@ type preparation struct {
 	planned env.Plan                   // what the files are; later under rewriting
 	written *env.Written               // the files; nil until they are there; later under rewriting
 
-	rewriting sync.Mutex // held by who changes files, for as long as their file system takes
+	rewriting sync.Mutex // held by who changes files, for as long as their file system and commands take
 	mu        sync.Mutex
 	files     fileStage
 }
@@ -149,26 +149,18 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 // hangs may still be at work then. The files are in place even if a command that
 // was to be told of them fails.
 func (p *preparation) rewrite(plan env.Plan) error {
-	written, err := p.replace(plan)
-	if err != nil {
-		return err
-	}
-	if err := tellFiles(p.ctx, p.settings, written.Commands(), plan.Environ); err != nil {
-		p.log.Warn(err.Error(), "class", classOf(err))
-	}
-	return nil
-}
-
-func (p *preparation) replace(plan env.Plan) (*env.Written, error) {
 	p.rewriting.Lock()
 	defer p.rewriting.Unlock()
 	written, err := env.Write(plan.Since(p.planned))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.planned = plan
 	p.written.Follow(written)
-	return written, nil
+	if err := tellFiles(p.ctx, p.settings, written.Commands(), plan.Environ); err != nil {
+		p.log.Warn(err.Error(), "class", classOf(err))
+	}
+	return nil
 }
 
 // fetch reads what the plan needs: files first, which may have to be waited for.

@@ -134,12 +134,12 @@ func TestBlockCommands(t *testing.T) {
 // A template block of a run that was killed leaves nothing behind.
 func TestP6BlockAbandoned(t *testing.T) {
 	dir := t.TempDir()
-	p, err := NewPlanner(Sources{Templates: []Template{{Text: "a", Dest: "file", Block: &Block{}}, {Text: "a", Dest: "other", Mode: "0440"}}})
+	p, err := NewPlanner(Sources{Templates: []Template{{Text: "a", Dest: "file", Block: &Block{Backup: true}}, {Text: "a", Dest: "other", Mode: "0440"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	for name, mode := range map[string]fs.FileMode{"file": 0o604, "other": 0o440} {
+	for name, mode := range map[string]fs.FileMode{"file": 0o604, "file.bak": 0o600, "other": 0o440} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("a"), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -279,6 +279,11 @@ func (p *Planner) places() []PlannedFile {
 		if r.Dest != "" {
 			files = append(files, r.file)
 		}
+		if r.file.Backup { // one of the user's is older than the run
+			backup := r.file
+			backup.Dest += backupSuffix
+			files = append(files, backup)
+		}
 	}
 	return files
 }
