@@ -9,22 +9,28 @@ import (
 	"time"
 )
 
-// --min-interval holds back the second restart, not the first.
+// --min-interval holds back the second restart, not the first, and the third one
+// twice as long: changes come faster than it allows.
 func TestP9MinInterval(t *testing.T) {
 	t.Parallel()
 	kv := kvMount(t, 2)
 	kv.put(t, "app", fields{"v": "1"})
-	l := kv.run(t, []string{"app"}, "--refresh", "1s", "--debounce", "0s", "--min-interval", "6s", "--env", "V="+kv.path("app")+"#v").live()
+	l := kv.run(t, []string{"app"}, "--refresh", "1s", "--debounce", "0s", "--min-interval", "8s", "--env", "V="+kv.path("app")+"#v").live()
 	l.starts(1, "V", "1")
 	kv.put(t, "app", fields{"v": "2"})
-	second := l.starts(2, "V", "2")
-	kv.put(t, "app", fields{"v": "3"})
-	third := l.starts(3, "V", "3")
-	if gap := third.When.Sub(second.When); gap < 5900*time.Millisecond {
-		t.Errorf("restarted again after %v", gap)
+	before := l.starts(2, "V", "2")
+	for i, least := range []time.Duration{8 * time.Second, 16 * time.Second} {
+		n := i + 3
+		kv.put(t, "app", fields{"v": fmt.Sprint(n)})
+		m := l.starts(n, "V", fmt.Sprint(n))
+		const late = 2 * time.Second // what a child may need to say that it was started
+		if gap := m.When.Sub(before.When); gap < least-late {
+			t.Errorf("start %d came %v after the one before, want %v at least", n, gap, least)
+		}
+		before = m
 	}
 	l.stop()
-	l.order(3)
+	l.order(4)
 }
 
 // --splay puts it off by no more than it says.
@@ -82,6 +88,33 @@ func TestP8Window(t *testing.T) {
 		l.stop()
 		l.order(2)
 	})
+}
+
+// A change that comes before the window opens waits for that, and then arrives.
+func TestP8WindowOpens(t *testing.T) {
+	t.Parallel()
+	kv := kvMount(t, 2)
+	kv.put(t, "app", fields{"v": "1"})
+	p := newProxy(t, kv.vault.Address)
+	opens := time.Now().UTC().Truncate(time.Minute).Add(time.Minute)
+	if time.Until(opens) < 15*time.Second { // for the start and for the change
+		opens = opens.Add(time.Minute)
+	}
+	window := fmt.Sprintf("%d %d * * */5m", opens.Minute(), opens.Hour())
+	l := kv.run(t, []string{"app"}, append(quick, "--window", window, "--env", "V="+kv.path("app")+"#v")...).
+		vault(p.address).env("TZ=UTC").live()
+	l.starts(1, "V", "1")
+	kv.put(t, "app", fields{"v": "2"})
+	for l.more(p, 1, http.MethodGet, kv.data("app")); time.Now().Before(opens); l.more(p, 1, http.MethodGet, kv.data("app")) {
+		if n := len(l.events("start")); n != 1 && time.Now().Before(opens) {
+			t.Fatalf("%d starts before the window is open, want 1", n)
+		}
+	}
+	if m := l.starts(2, "V", "2"); m.When.Before(opens) {
+		t.Errorf("started again at %s, before the window opened at %s", m.When, opens)
+	}
+	l.stop().says("restarting the command", kv.path("app")+"#v")
+	l.order(2)
 }
 
 // A command that crashes is started again as often as --restart says, and its
