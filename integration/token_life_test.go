@@ -254,7 +254,7 @@ func TestP2GivenTokenEnds(t *testing.T) {
 	next := canary(t, "next password")
 	kv.put(t, "app", fields{"password": next})
 	l.starts(2, "PASSWORD", next)
-	l.stop().says("log in again (vault login)")
+	l.stop().says("log in again: vault login -address=")
 	l.order(2)
 }
 

@@ -188,7 +188,7 @@ func TestRejectedToken(t *testing.T) {
 	for _, refs := range [][]string{{"kv/app", "kv/app#x"}, {"old/app", "team/kv/app"}} { // at the read, at the mount
 		_, err := h.Fetch(h.ctx, parse(t, refs...))
 		want := "Vault at " + h.vault.URL + " does not accept the token of VAULT_TOKEN: permission denied; invalid token (HTTP 403); " +
-			"it is expired, revoked or of another Vault: log in again (vault login), or set --role to log in with the pod's service account"
+			"it is expired, revoked or of another Vault: log in again: vault login -address=" + h.vault.URL + ", or set --role to log in with the pod's service account"
 		if err == nil || err.Error() != want || classOf(err) != string(ClassAuthDenied) {
 			t.Errorf("class %s: %v", classOf(err), err)
 		}

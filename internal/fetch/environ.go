@@ -41,10 +41,12 @@ func displayAddress(vault *api.Config, defaults Defaults) string {
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	if given, _ := defaults.value(api.EnvVaultAddress); given == "" && vault.AgentAddress == "" {
-		return u.String() + " (VAULT_ADDR is not set)"
+		return u.String() + addressUnset
 	}
 	return u.String()
 }
+
+const addressUnset = " (VAULT_ADDR is not set)"
 
 // variable is one VAULT_* variable that the api package can choke on, and how
 // to tell that it did: its own errors do not always name the variable.

@@ -190,7 +190,25 @@ func TestLoginWithoutJWT(t *testing.T) {
 	}
 }
 
-const noToken = "there is no token: set --role to log in with the pod's service account, or VAULT_TOKEN, or run vault login"
+const noToken = "there is no token: log in with vault login -address=https://127.0.0.1:8200, or set VAULT_TOKEN, or --role to log in with the pod's service account"
+
+// Whoever has no token gets the line that gets one, for this Vault.
+func TestLoginCommand(t *testing.T) {
+	for _, tt := range []struct{ address, namespace, want string }{
+		{"https://vault.example:8200", "", "vault login -address=https://vault.example:8200"},
+		{"https://user:canary@vault.example:8200/?x=canary", "team/a", "vault login -address=https://vault.example:8200/ -namespace=team/a"},
+		{"unix:///run/a b", "it's", `vault login -address=unix:///run/a%20b -namespace='it'\''s'`},
+		{"", "", "vault login -address=https://127.0.0.1:8200"},
+	} {
+		furnish(t, nil)
+		t.Setenv("VAULT_ADDR", tt.address)
+		t.Setenv("VAULT_TOKEN", "")
+		_, err := login(t, Config{Namespace: tt.namespace})
+		if err == nil || !strings.HasPrefix(err.Error(), "there is no token: log in with "+tt.want+", or set") {
+			t.Errorf("got  %v\nwant %s", err, tt.want)
+		}
+	}
+}
 
 func TestFindToken(t *testing.T) {
 	tests := []struct {
@@ -207,6 +225,7 @@ func TestFindToken(t *testing.T) {
 		{"helper's file", "", map[string]string{".vault-token": "hvs.file\n"}, false, "hvs.file", ""},
 		{"blank counts as none", " \n", map[string]string{".vault-token": "hvs.file"}, false, "hvs.file", ""},
 		{"helper program", "", map[string]string{".vault": `token_helper = "HOME/helper"`, "helper": "#!/bin/sh\n[ $1 = get ] && echo hvs.helper"}, false, "hvs.helper", ""},
+		{"helper of VAULT_CONFIG_PATH", "", map[string]string{"config": `token_helper = "HOME/helper"`, "helper": "#!/bin/sh\n[ $1 = get ] && echo hvs.helper"}, false, "hvs.helper", ""},
 		{"helper program fails", "", map[string]string{".vault": `token_helper = "HOME/helper"`, "helper": "#!/bin/sh\necho hvs.leak >&2; exit 3"}, false, "",
 			"the token helper HOME/helper failed: exit status 3; run it by hand: HOME/helper get"},
 		{"broken configuration", "", map[string]string{".vault": "nonsense = 1"}, false, "",
@@ -219,6 +238,9 @@ func TestFindToken(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			furnish(t, test.home)
+			if _, configured := test.home["config"]; configured {
+				t.Setenv("VAULT_CONFIG_PATH", home+"/config")
+			}
 			if test.agent {
 				t.Setenv("VAULT_AGENT_ADDR", "http://127.0.0.1:1")
 			}

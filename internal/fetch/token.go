@@ -29,7 +29,7 @@ func (c *Client) givenToken(Config) method {
 			token, err = helperToken(ctx)
 			return token, "the token of vault login", err
 		},
-		another: "log in again (vault login)",
+		another: "log in again: " + c.loginCommand(),
 	}
 }
 
@@ -46,9 +46,28 @@ func (c *Client) takeToken(token, identity string) error {
 	case c.agent:
 		c.setIdentity("the agent of VAULT_AGENT_ADDR")
 	default:
-		return configError("there is no token: set --role to log in with the pod's service account, or VAULT_TOKEN, or run vault login")
+		return configError("there is no token: log in with " + c.loginCommand() + ", or set VAULT_TOKEN, or --role to log in with the pod's service account")
 	}
 	return nil
+}
+
+// loginCommand is how a person gets a token that is good here, ready to paste.
+func (c *Client) loginCommand() string {
+	words := "vault login -address=" + shellWord(strings.TrimSuffix(c.address, addressUnset))
+	if c.namespace != "" {
+		words += " -namespace=" + shellWord(c.namespace)
+	}
+	return words
+}
+
+// shellWord makes one word of s for a shell, in quotes if need be.
+func shellWord(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("-._~/:@%+=", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // ownToken is what the reference vault:login stands for.
