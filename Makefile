@@ -5,12 +5,15 @@ FUZZTIME ?= 10s
 DURATION ?= 5m
 RACE     = $(if $(shell command -v $$(go env CC)),-race,$(info no C compiler: testing without the race detector))
 
-.PHONY: help build release test unit lint integration demo bench soak fuzz clean
+.PHONY: help build man release test unit lint integration demo bench soak fuzz clean
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/vaultexec, static
 	$(GOBUILD) -o bin/vaultexec ./cmd/vaultexec
+
+man: build ## write the manual page, bin/vaultexec.1
+	bin/vaultexec man > bin/vaultexec.1
 
 release: ## build dist/: static binaries for every platform, SHA256SUMS, SBOMs; the same bytes everywhere
 	go -C integration run ./release -version '$(VERSION)' -out ../dist

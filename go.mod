@@ -20,6 +20,8 @@ require (
 	golang.org/x/time v0.12.0
 )
 
+require github.com/rogpeppe/go-internal v1.16.0
+
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
 	github.com/cenkalti/backoff/v4 v4.3.0 // indirect

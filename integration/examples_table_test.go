@@ -50,6 +50,7 @@ const (
 	asPolicy   kind = "hcl"        // accepted by Vault as a policy
 	asFile     kind = "file"       // named by the comment in its first line, for the blocks behind it
 	asGrammar  kind = "grammar"    // not to be run
+	asEnvrc    kind = "envrc"      // sourced by bash, in which an application is started then
 	asReport   kind = "report"     // run by sh: vaultexec itself prints something, and no command runs
 )
 
@@ -167,6 +168,12 @@ var examples = []example{
 		prints: []string{"DB_PASSWORD ok internal/database/config password 1 - every 1m0s --secret internal/database/config", " ok kv/web/tls key 1 ", "--role app --role"}},
 	{file: "docs/verbs.md", first: "vaultexec explain --role app --secret 'internal/database/config?prefix=DB_&case=upper' DB_PASSWORD", kind: asReport, pod: true,
 		prints: []string{"DB_PASSWORD ok internal/database/config password", "--stop-timeout 30s default"}},
+
+	{file: "docs/verbs.md", first: "vaultexec check --role app --secret internal/database/config", kind: asReport, pod: true, prints: []string{"ok internal/database/config"}},
+	{file: "docs/verbs.md", first: "vars=$(vaultexec env --secret internal/database/config --case upper --prefix DB_) || exit", kind: inShell, beside: true,
+		env: databaseConfig, args: []string{"start"}},
+	{file: "docs/verbs.md", first: "# .envrc", kind: asEnvrc, beside: true, env: databaseConfig},
+	{file: "docs/verbs.md", first: "vaultexec completion bash > /etc/bash_completion.d/vaultexec", kind: asGrammar}, // TestCompletionInShells
 
 	{file: "docs/login.md", first: "vaultexec --role app --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell, pod: true, env: onePassword},
 	{file: "docs/login.md", first: "vaultexec --auth jwt --role ci --jwt-path /run/secrets/ci.jwt --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,

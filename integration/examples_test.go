@@ -178,6 +178,8 @@ func (s *exampleStage) run(t *testing.T, b block, x example) {
 		s.runOnScreen(t, b.text, x)
 	case inShell:
 		s.runShell(t, b.text, x)
+	case asEnvrc:
+		s.runShell(t, "cat > .envrc <<'end of it'\n"+b.text+"end of it\nexec bash -c '. ./.envrc && exec app'\n", x)
 	case asReport:
 		s.runReport(t, b.text, x)
 	case asVaultEnv:

@@ -49,8 +49,10 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 	}
 	root := rootCommand(run, groups)
 	runCommand := &cobra.Command{Use: "run [flags] -- COMMAND [ARG...]", Short: "run COMMAND with secrets (the verb may be left out)", RunE: run}
-	root.AddCommand(runCommand, versionCommand(stdout), installCommand())
+	root.AddCommand(runCommand, versionCommand(stdout), installCommand(), completionCommand(), manCommand(groups))
+	root.ValidArgsFunction, runCommand.ValidArgsFunction = completeCommand(args), completeCommand(args)
 	withFlags := []*cobra.Command{root, runCommand}
+	var completed []*pflag.Flag
 	for _, cmd := range inv.fronts(environErr, &ran) {
 		root.AddCommand(cmd)
 		withFlags = append(withFlags, cmd)
@@ -59,6 +61,9 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 		cmd.Flags().AddFlagSet(flags)
 		cmd.Flags().SetInterspersed(takesName(cmd)) // flags may follow a name, never a command
 		cmd.Flags().SortFlags = false
+		if completing(args) {
+			completeFlags(cmd, &completed)
+		}
 	}
 	// Not cobra's Version: its templates would add 2 MB to the binary.
 	root.Flags().BoolVar(&versionOnly, "version", false, "print the version")
@@ -82,7 +87,7 @@ func rootCommand(run func(*cobra.Command, []string) error, groups []settings.Gro
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(cmd.OutOrStdout(), groups) })
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err, groups) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(err, cmd.Flags()) })
 	return root
 }
 
@@ -91,7 +96,7 @@ func (inv *invocation) accept(cmd *cobra.Command, words []string, environErr err
 	inv.settings.NoteFlags(cmd.Flags()) // now: Check names them
 	switch dash := cmd.ArgsLenAtDash(); {
 	case dash < 0 && len(words) > 0 || dash > 0:
-		return wordsError(words)
+		return wordsError(words, verbNames(cmd.Root()))
 	}
 	if err := inv.check(environErr); err != nil {
 		return err
@@ -137,6 +142,17 @@ func (inv *invocation) tell(log *slog.Logger) {
 		}
 		log.Log(context.Background(), level, n.Text)
 	}
+}
+
+// verbNames are the verbs that the help has.
+func verbNames(root *cobra.Command) []string {
+	var names []string
+	for _, verb := range root.Commands() {
+		if !verb.Hidden {
+			names = append(names, verb.Name())
+		}
+	}
+	return names
 }
 
 // noWords refuses what follows a verb that takes nothing.

@@ -19,6 +19,7 @@ Usage:
   vaultexec check [flags] [--json]          prove that all references resolve
   vaultexec explain [flags] [NAME]          say where everything comes from
   vaultexec install DIR                     copy this binary to DIR/vaultexec
+  vaultexec completion SHELL                for bash, zsh, fish or powershell
   vaultexec version [--json]
 
 COMMAND and its arguments pass through byte for byte; no shell is involved.
@@ -50,7 +51,7 @@ A reference (REF):
 `
 
 const helpTail = `
-Each flag has the environment variable named under it; lists there are
+Each flag has the environment variable named with it; lists there are
 separated by commas or line breaks. A flag wins over its variable, that over
 --annotations, and those over a file of --config, which may have the command,
 too. The standard VAULT_* variables (VAULT_ADDR, VAULT_CACERT, VAULT_TOKEN, ...)

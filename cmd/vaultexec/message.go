@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"vaultexec/internal/env"
+	"vaultexec/internal/nearest"
 	"vaultexec/internal/settings"
 )
 
@@ -110,19 +111,22 @@ func (r *reporter) terminate(text string) error {
 	return nil
 }
 
-// wordsError is the error for words that are neither a verb nor behind the two
-// dashes. It shows the line that was meant.
-func wordsError(words []string) error {
-	rest := ""
+// wordsError is the error for words that are neither one of the verbs nor behind
+// the two dashes. It shows the line that was meant.
+func wordsError(words, verbs []string) error {
+	meant, rest := "a", ""
+	if near := nearest.To(words[0], verbs); len(near) > 0 {
+		meant = "did you mean " + near[0] + "? A"
+	}
 	if len(words) > 1 {
 		rest = " ..."
 	}
-	return &usageError{fmt.Sprintf("%q is no verb of vaultexec: a command goes after two dashes, vaultexec [flags] -- %s%s", words[0], words[0], rest)}
+	return &usageError{fmt.Sprintf("%q is no verb of vaultexec: %s command goes after two dashes, vaultexec [flags] -- %s%s", words[0], meant, words[0], rest)}
 }
 
 // flagError says in our own words what pflag found, because pflag repeats the
 // value, and a value can hold what is nobody's business.
-func flagError(err error, groups []settings.Group) error {
+func flagError(err error, flags *pflag.FlagSet) error {
 	var invalid *pflag.InvalidValueError
 	var missing *pflag.ValueRequiredError
 	var unknown *pflag.NotExistError
@@ -139,7 +143,7 @@ func flagError(err error, groups []settings.Group) error {
 		if short := unknown.GetSpecifiedShortnames(); short != "" {
 			return &usageError{"-" + short + ": there is no such flag, vaultexec --help has them all"}
 		}
-		return settings.UnknownFlag(unknown.GetSpecifiedName(), groups)
+		return settings.UnknownFlag(unknown.GetSpecifiedName(), flags)
 	}
 	return &usageError{err.Error()}
 }

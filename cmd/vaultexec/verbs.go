@@ -28,7 +28,7 @@ type stage struct {
 // command does.
 func (inv *invocation) fronts(environErr error, ran *bool) []*cobra.Command {
 	front := func(use, short string, v verb) *cobra.Command {
-		return &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: func(cmd *cobra.Command, words []string) error {
+		return &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, ValidArgsFunction: cobra.NoFileCompletions, RunE: func(cmd *cobra.Command, words []string) error {
 			*ran = true
 			inv.settings.NoteFlags(cmd.Flags())
 			if err := inv.takeWords(cmd, words); err != nil {
@@ -47,6 +47,7 @@ func (inv *invocation) fronts(environErr error, ran *bool) []*cobra.Command {
 	for _, cmd := range []*cobra.Command{check, explain} {
 		cmd.Flags().BoolVar(&asJSON, "json", false, "the result as JSON")
 	}
+	explain.ValidArgsFunction = completeSetting(inv.flags)
 	return []*cobra.Command{environment, render, check, explain}
 }
 

@@ -103,27 +103,6 @@ func sameLines(a, b string) bool {
 	return true
 }
 
-func TestP12Verbs(t *testing.T) {
-	for line, want := range map[string]string{
-		"env x":                       "vaultexec: usage: vaultexec env takes nothing more, and there is \"x\"\n",
-		"env -- true":                 "vaultexec: usage: vaultexec env takes nothing more, and there is \"true\"\n",
-		"env --format xml":            "vaultexec: usage: --format: \"xml\" is none of shell, fish, powershell, dotenv, docker, json, yaml, systemd, github\n",
-		"env --file /x=kv/a#b":        "vaultexec: usage: vaultexec env prints variables, and --file is a file: vaultexec render writes files\n",
-		"render":                      "vaultexec: usage: vaultexec render has no file to write: name one with --file DEST=REF or --template SRC:DEST\n",
-		"render --rol x":              "vaultexec: config: --rol: there is no such flag, did you mean --role?\n",
-		"check --secret kv":           "vaultexec: usage: --secret: \"kv\": the path has no slash: write MOUNT/PATH, as for vault kv get\n",
-		"install":                     "vaultexec: usage: vaultexec install takes the one directory to copy itself into: vaultexec install DIR\n",
-		"install /dev/null":           "vaultexec: write_failed: vaultexec install /dev/null: the copy cannot be made: mkdir /dev/null: not a directory; give a directory that may be written\n",
-		"version --json x":            "vaultexec: usage: vaultexec version takes nothing more, and there is \"x\"\n",
-		"check --mode exec --init no": "vaultexec: usage: --init: \"no\" is not one of auto, always, never\n",
-	} {
-		got := vaultexec(t, []string{"VAULTEXEC_LOG_FORMAT=text"}, strings.Fields(line)...)
-		if got != (result{125, "", want}) {
-			t.Errorf("vaultexec %s: %+v, want %s", line, got, want)
-		}
-	}
-}
-
 func TestVerbInstall(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	for range 2 { // the second replaces the first, which nobody may write

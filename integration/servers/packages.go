@@ -22,8 +22,13 @@ var fromDebian = []debian{
 	{"the PostgreSQL server", "postgresql", func() error { _, err := postgresBin(); return err }},
 	{"the OpenLDAP server", "slapd", func() error { _, err := slapdProgram(); return err }},
 	{"the fish shell", "fish", func() error { _, err := exec.LookPath("fish"); return err }},
+	{"the zsh shell", "zsh", func() error { _, err := exec.LookPath("zsh"); return err }},
+	{"bash's completion", "bash-completion", func() error { _, err := os.Stat(BashCompletion); return err }},
 	{"the program ip", "iproute2", func() error { _, err := exec.LookPath("ip"); return err }},
 }
+
+// BashCompletion is what makes bash complete command lines as scripts say.
+const BashCompletion = "/usr/share/bash-completion/bash_completion"
 
 // InstallPackages installs what is missing of the programs that come from
 // Debian's packages. What it does is told to progress; nothing is when all is

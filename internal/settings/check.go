@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/pflag"
+
 	"vaultexec/internal/nearest"
 	"vaultexec/internal/supervise"
 )
@@ -119,12 +121,10 @@ func (s *Settings) Supervise(reads bool) bool {
 	return len(s.ofChild()) > 0 || files > 0 || reads && !s.Once
 }
 
-// UnknownFlag is the error for a flag that there is not, with what was meant.
-func UnknownFlag(name string, groups []Group) error {
+// UnknownFlag is the error for a flag that is none of flags, with what was meant.
+func UnknownFlag(name string, flags *pflag.FlagSet) error {
 	var all []string
-	for _, g := range groups {
-		all = append(all, flagNames(g)...)
-	}
+	flags.VisitAll(func(f *pflag.Flag) { all = append(all, f.Name) })
 	if near := nearest.To(name, all); len(near) > 0 {
 		return &Error{fmt.Sprintf("--%s: there is no such flag, did you mean --%s?", name, near[0])}
 	}

@@ -157,9 +157,3 @@ func (s *Settings) reportingFlags() Group {
 	g.text(&s.Listen, "listen", "ADDRESS", "serve /healthz, /readyz and /metrics there, such as 127.0.0.1:9102 or :9102")
 	return g
 }
-
-func flagNames(g Group) []string {
-	var names []string
-	g.Flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	return names
-}

@@ -25,6 +25,14 @@ var logins = []login{
 	{"token-file", "token-file", []string{"wrapped"}},
 }
 
+func loginNames() []string {
+	var names []string
+	for _, l := range logins {
+		names = append(names, l.name)
+	}
+	return names
+}
+
 // loginSettings are those that say how to log in.
 var loginSettings = []string{"auth", "role", "auth-mount", "jwt-path", "role-id-path", "secret-id-path", "remove-secret-id",
 	"username", "password-path", "token-file", "wrapped"}
@@ -63,12 +71,8 @@ func (s *Settings) loginOf() (l login, why string) {
 }
 
 func (s *Settings) checkLogin(bad func(string, ...any)) {
-	var names []string
-	for _, l := range logins {
-		names = append(names, l.name)
-	}
 	if s.Auth != "" {
-		if err := choose(s.Auth, names...); err != nil {
+		if err := choose(s.Auth, loginNames()...); err != nil {
 			bad("%s: %v", s.Origin("auth"), err)
 			return
 		}

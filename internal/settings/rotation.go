@@ -154,7 +154,7 @@ const (
 
 func (r *Revoke) Set(v string) error {
 	*r = Revoke(v)
-	return choose(v, string(RevokeAuto), string(RevokeAlways), string(RevokeNever))
+	return choose(v, r.choices()...)
 }
 func (r *Revoke) String() string { return string(*r) }
 

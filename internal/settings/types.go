@@ -37,7 +37,7 @@ type Conflict env.Conflict
 
 func (c *Conflict) Set(v string) error {
 	*c = Conflict(v)
-	return choose(v, string(env.ConflictError), string(env.ConflictKeep), string(env.ConflictOverwrite))
+	return choose(v, c.choices()...)
 }
 func (c *Conflict) String() string { return string(*c) }
 
@@ -46,31 +46,31 @@ type Case ref.Case
 
 func (c *Case) Set(v string) error {
 	*c = Case(v)
-	return choose(v, string(ref.CaseKeep), string(ref.CaseUpper))
+	return choose(v, c.choices()...)
 }
 func (c *Case) String() string { return string(*c) }
 
 func (m *Mode) Set(v string) error {
 	*m = Mode(v)
-	return choose(v, string(ModeAuto), string(ModeExec), string(ModeSupervise))
+	return choose(v, m.choices()...)
 }
 func (m *Mode) String() string { return string(*m) }
 
 func (i *Init) Set(v string) error {
 	*i = Init(v)
-	return choose(v, string(InitAuto), string(InitAlways), string(InitNever))
+	return choose(v, i.choices()...)
 }
 func (i *Init) String() string { return string(*i) }
 
 func (f *Forward) Set(v string) error {
 	*f = Forward(v)
-	return choose(v, string(ForwardGroup), string(ForwardChild))
+	return choose(v, f.choices()...)
 }
 func (f *Forward) String() string { return string(*f) }
 
 func (f *LogFormat) Set(v string) error {
 	*f = LogFormat(v)
-	return choose(v, string(LogAuto), string(LogText), string(LogJSON))
+	return choose(v, f.choices()...)
 }
 func (f *LogFormat) String() string { return string(*f) }
 
@@ -78,7 +78,7 @@ func (f *LogFormat) String() string { return string(*f) }
 type LogLevel struct{ slog.Level }
 
 func (l *LogLevel) Set(v string) error {
-	if err := choose(v, "debug", "info", "warn", "error"); err != nil {
+	if err := choose(v, l.choices()...); err != nil {
 		return err
 	}
 	return l.UnmarshalText([]byte(v))
