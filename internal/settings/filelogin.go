@@ -22,7 +22,7 @@ type agentMethod struct {
 // nothing to be said: vaultexec does it anyway.
 type agentParam struct {
 	flag, variable string
-	unsupported    bool
+	take           func(l *layer, v config.Given[string]) // in place of both
 }
 
 var agentMethods = map[string]agentMethod{
@@ -34,7 +34,7 @@ var agentMethods = map[string]agentMethod{
 	"approle": {"approle", map[string]agentParam{
 		"role_id_file_path": {flag: "role-id-path"}, "secret_id_file_path": {flag: "secret-id-path"},
 		"remove_secret_id_file_after_reading": {flag: "remove-secret-id"},
-		"secret_id_response_wrapping_path":    {unsupported: true},
+		"secret_id_response_wrapping_path":    {take: (*layer).wrappedSecretID},
 	}},
 	"cert": {"cert", map[string]agentParam{
 		"name": {flag: "role"}, "ca_cert": {variable: "VAULT_CACERT"}, "client_cert": {variable: "VAULT_CLIENT_CERT"},
@@ -81,9 +81,9 @@ func (l *layer) loginParam(kind string, m agentMethod, name string, v config.Giv
 			hint = fmt.Sprintf(": did you mean %s?", near[0])
 		}
 		l.bad(v.Place, "there is no parameter %q of the method %s%s", name, kind, hint)
-	case param.unsupported && v.Value != "":
-		l.bad(v.Place, "%s is not supported: hand over what is inside the wrapping", name)
 	case v.Value == "":
+	case param.take != nil:
+		param.take(l, v)
 	case param.flag != "":
 		l.given(param.flag, name, v)
 	case param.variable != "":
@@ -91,10 +91,25 @@ func (l *layer) loginParam(kind string, m agentMethod, name string, v config.Giv
 	}
 }
 
+// wrappedSecretID takes over that the secret ID is wrapped and where it was made,
+// which tells the mount and the role.
+func (l *layer) wrappedSecretID(v config.Given[string]) {
+	const key = "secret_id_response_wrapping_path"
+	mount, rest, _ := strings.Cut(strings.TrimPrefix(v.Value, "auth/"), "/role/")
+	role, end, _ := strings.Cut(rest, "/")
+	if mount == "" || role == "" || end != "secret-id" || !strings.HasPrefix(v.Value, "auth/") {
+		l.bad(v.Place, "%s is auth/MOUNT/role/NAME/secret-id, where secret IDs are made, not %q", key, v.Value)
+		return
+	}
+	l.set("wrapped", key, v.Place, "true")
+	l.set("role", key, v.Place, role)
+	l.set("auth-mount", key, v.Place, mount)
+}
+
 // envconsulLogin takes over what envconsul says in its vault block.
 func (l *layer) envconsulLogin(v *config.Vault) {
 	if v.UnwrapToken.Value {
-		l.bad(v.UnwrapToken.Place, "vault.unwrap_token is not supported: hand over what is inside the wrapping")
+		l.set("wrapped", "vault.unwrap_token", v.UnwrapToken.Place, "true")
 	}
 	if v.TokenFile.Value != "" {
 		l.set("auth", "vault.vault_agent_token_file", v.TokenFile.Place, "token-file")

@@ -273,8 +273,8 @@ func TestFileProblems(t *testing.T) {
 		{"auto_auth { method \"aws\" { } }", `f:1: auto_auth.method "aws" is not supported: there are approle, cert, jwt, kubernetes, token_file`},
 		{"auto_auth { method \"kubernetes\" { config = { rolle = \"x\" } } }", `f:1: there is no parameter "rolle" of the method kubernetes: did you mean role?`},
 		{"auto_auth { method \"kubernetes\" { } }", "f:1: the kubernetes login needs --role"},
-		{"auto_auth { method \"approle\" { config { role_id_file_path = \"/r\" secret_id_response_wrapping_path = \"p\" } } }", "f:1: secret_id_response_wrapping_path is not supported: hand over what is inside the wrapping"},
-		{"vault { unwrap_token = true }", "f:1: vault.unwrap_token is not supported: hand over what is inside the wrapping"},
+		{"auto_auth { method \"approle\" { config { role_id_file_path = \"/r\" secret_id_response_wrapping_path = \"p\" } } }", `f:1: secret_id_response_wrapping_path is auth/MOUNT/role/NAME/secret-id, where secret IDs are made, not "p"`},
+		{"vault { unwrap_token = true k8s_auth_role_name = \"r\" }", "f:1: belongs to the approle, token or token-file login, but f:1 without --auth means kubernetes: set --auth"},
 		{"\ntemplate { source = \"none\" destination = \"/d\" }", "f:2: template: source cannot be read: no such file or directory"},
 		{"log_level = \"loud\"", `f:1: log_level: "loud" is not one of debug, info, warn, error`},
 	} {
@@ -318,5 +318,18 @@ func TestFilesOfDirectory(t *testing.T) {
 	}
 	if s.Files().Vault["VAULT_ADDR"].Value != "http://vault" || len(s.Files().Command) != 1 {
 		t.Errorf("%+v", s.Files())
+	}
+}
+
+// What is wrapped is unwrapped: the token of envconsul, the secret ID of the agent.
+func TestFileWrapped(t *testing.T) {
+	s, _, err := loadFile(t, `vault { token = "hvs.x" unwrap_token = true }`, nil)
+	if err != nil || !s.Wrapped || s.Origin("wrapped") != "f:1" {
+		t.Errorf("token: %v, %v at %s", err, s.Wrapped, s.Origin("wrapped"))
+	}
+	const text = `auto_auth { method "approle" { config { role_id_file_path = "/r" secret_id_file_path = "/s" secret_id_response_wrapping_path = "auth/team/approle/role/ci/secret-id" } } }`
+	s, _, err = loadFile(t, text, nil)
+	if err != nil || !s.Wrapped || s.Role != "ci" || s.AuthMount != "team/approle" {
+		t.Errorf("secret ID: %v, %v, %q at %q", err, s.Wrapped, s.Role, s.AuthMount)
 	}
 }
