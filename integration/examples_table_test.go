@@ -34,7 +34,7 @@ var exampleStandIns = map[string]string{
 }
 
 // exampleRoots are the directories that are below the test's own root.
-var exampleRoots = []string{"/app/", "/run/secrets/", "/etc/app/"}
+var exampleRoots = []string{"/app/", "/run/secrets/", "/etc/app/", "/vault/", "/mnt/"}
 
 // kind is how a block is run.
 type kind string
@@ -67,6 +67,7 @@ type example struct {
 	reads  string            // the file that --file has written for it, and
 	has    string            // what is in it
 	files  []string          // of the login, see exampleStage.logins
+	others map[string]string // files that others have written: path -> content
 	tls    bool              // it talks to Vault over TLS
 	prints []string          // what is part of standard output, blanks apart
 }
@@ -77,7 +78,19 @@ var (
 	databaseConfig = map[string]string{"DB_USERNAME": "db-readonly-username", "DB_PASSWORD": "db-secret-password"}
 )
 
+// injectedFile is what the Agent Injector writes for a template of export lines.
+var injectedFile = map[string]string{"/vault/secrets/config": "export DB_USERNAME=\"db-readonly-username\"\nexport DB_PASSWORD='db-secret-password'\n"}
+
+// secretFiles are those of a Kubernetes Secret that is mounted there.
+func secretFiles(dir string) map[string]string {
+	return map[string]string{
+		dir + "/..2026_11_24_12_00_00.1/username": "db-readonly-username", dir + "/..2026_11_24_12_00_00.1/password": "db-secret-password",
+		dir + "/..data": "->..2026_11_24_12_00_00.1", dir + "/username": "->..data/username", dir + "/password": "->..data/password",
+	}
+}
+
 var examples = []example{
+	{file: "README.md", first: "vaultexec --from /vault/secrets/config -- app", kind: inShell, others: injectedFile, env: databaseConfig},
 	{file: "README.md", first: "make demo     # see it work, with a real Vault and a real service account", kind: asTargets},
 	{file: "README.md", first: "FROM my-app", kind: asImage},
 	{file: "README.md", first: "env:", kind: asEnv, pod: true, env: databaseConfig},
@@ -191,6 +204,22 @@ var examples = []example{
 		env: onePassword, files: []string{"role-id", "wrapped-secret-id"}},
 	{file: "docs/login.md", first: "vaultexec --auth token-file --token-file /run/secrets/token --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell,
 		env: onePassword, files: []string{"token"}},
+
+	{file: "docs/from.md", first: "vaultexec --from /vault/secrets/config -- app", kind: inShell, others: injectedFile, env: databaseConfig},
+	{file: "docs/from.md", first: "PATH[?PARAM=VALUE&...]", kind: asGrammar},
+	{file: "docs/from.md", first: "data: map[password:... username:...]", kind: asGrammar},
+	{file: "docs/from.md", first: "vaultexec --from '/vault/secrets/config?on_change=signal:HUP' --from /etc/app/db -- app", kind: inShell,
+		others: map[string]string{"/vault/secrets/config": "export API_KEY='abc'\n", "/etc/app/db": "DB_USERNAME=app\n"}, env: map[string]string{"API_KEY": "abc", "DB_USERNAME": "app"}},
+
+	{file: "docs/coming-from-csi.md", first: "containers:", kind: asGrammar},
+	{file: "docs/coming-from-csi.md", first: "vaultexec --from '/etc/app/db?case=upper&prefix=DB_' -- app", kind: inShell, others: secretFiles("/etc/app/db"), env: databaseConfig},
+	{file: "docs/coming-from-csi.md", first: "vaultexec --from /etc/app/config/app.env -- app", kind: inShell,
+		others: map[string]string{"/etc/app/config/app.env": "DB_USERNAME=db-readonly-username\nDB_PASSWORD='db-secret-password' # of the database\n"}, env: databaseConfig},
+	{file: "docs/coming-from-csi.md", first: "vaultexec --from '/mnt/secrets?case=upper' -- app", kind: inShell,
+		others: map[string]string{"/mnt/secrets/..1/db-password": "db-secret-password", "/mnt/secrets/..data": "->..1", "/mnt/secrets/db-password": "->..data/db-password"}, env: onePassword},
+	{file: "docs/coming-from-csi.md", first: "vaultexec --from '/mnt/secrets/config?format=json' -- app", kind: inShell,
+		others: map[string]string{"/mnt/secrets/config": `{"DB_PASSWORD": "db-secret-password"}`}, env: onePassword},
+	{file: "docs/coming-from-csi.md", first: "vaultexec --role app --secret 'internal/database/config?case=upper&prefix=DB_' -- app", kind: inShell, pod: true, env: databaseConfig},
 
 	{file: "docs/rotation.md", first: "vaultexec --role app --secret internal/database/config --on-change restart -- app", kind: inShell, pod: true, env: wholeConfig},
 	{file: "docs/rotation.md", first: `path "sys/leases/revoke" { capabilities = ["update"] }`, kind: asPolicy},

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -198,6 +199,7 @@ func (s *exampleStage) furnish(t *testing.T, script string, x example, root stri
 	for _, dir := range exampleRoots {
 		script = strings.ReplaceAll(script, " "+dir, " "+root+dir)
 		script = strings.ReplaceAll(script, "="+dir, "="+root+dir)
+		script = strings.ReplaceAll(script, "'"+dir, "'"+root+dir)
 	}
 	address := s.vault.Address
 	if x.tls {
@@ -206,6 +208,15 @@ func (s *exampleStage) furnish(t *testing.T, script string, x example, root stri
 	script = strings.ReplaceAll(script, exampleAddress, address)
 	for _, name := range x.files {
 		writeFile(t, root+"/run/secrets/"+name, s.logins[name])
+	}
+	for path, text := range x.others {
+		if target, isLink := strings.CutPrefix(text, "->"); isLink {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(root+path), 0o700), os.Symlink(target, root+path)); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		writeFile(t, root+path, text)
 	}
 	for path, text := range s.files {
 		for _, dir := range exampleRoots {

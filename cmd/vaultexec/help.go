@@ -48,6 +48,9 @@ A reference (REF):
   is the whole secret, and PATH/* is every secret below PATH. Parameters:
   version, optional, default, namespace, refresh, on_change; of a whole secret
   prefix, case, only, except; of PATH/* names; of a file format, mode, owner.
+  The PATH of --from is a file or a directory, and takes optional, refresh,
+  on_change, prefix, case, only, except, and format: export, dotenv, map, json,
+  yaml, properties or raw, where name and content would tell something else.
 `
 
 const helpTail = `
