@@ -79,6 +79,7 @@ type subject struct {
 	hold  string // a file: while it is there a child that was told to stop does not
 	dark  bool   // PostgreSQL is away, so that nobody can use credentials
 	mark  int    // requests to the proxy until then
+	taken int    // and connections
 	since time.Time
 }
 
@@ -206,7 +207,7 @@ func (s *subject) creds(name string) string {
 // undisturbed checks that the child is the one that it was.
 func (s *subject) undisturbed(when string) {
 	s.t.Helper()
-	if n := strings.Count("\n"+s.r.out(), "\nstart "); n != s.began {
+	if n := s.started(); n != s.began {
 		s.t.Fatalf("%s: %s: the child has started %d times, want %d\n%s", s.name, when, n, s.began, s.r.outputs())
 	}
 	if err := syscall.Kill(s.pid, 0); err != nil {
@@ -218,6 +219,9 @@ func (s *subject) undisturbed(when string) {
 		}
 	}
 }
+
+// started is how often a child has started so far.
+func (s *subject) started() int { return strings.Count("\n"+s.r.out(), "\nstart ") }
 
 // pidGone tells whether the child has ended.
 func (s *subject) pidGone() bool { return syscall.Kill(s.pid, 0) != nil }
@@ -270,17 +274,19 @@ func (s *subject) felt(r *servers.Rule, n int) {
 }
 
 // count begins to count requests.
-func (s *subject) count() { s.mark, s.since = len(s.p.Requests()), time.Now() }
+func (s *subject) count() {
+	s.mark, s.taken, s.since = len(s.p.Requests()), s.p.Connections(), time.Now()
+}
 
 // overAWhile waits until the count has lasted so long that a storm would show:
 // vaultexec makes up to twenty requests a second.
 func (s *subject) overAWhile() { <-time.After(time.Until(s.since.Add(3 * time.Second))) }
 
-// atMost checks that since then there were no more requests than at first and
-// then per second.
+// atMost checks that since then there were no more requests, and connections,
+// than at first and then per second.
 func (s *subject) atMost(when string, first, perSecond float64) {
 	s.t.Helper()
-	n, lasted := len(s.p.Requests())-s.mark, time.Since(s.since)
+	n, lasted := max(len(s.p.Requests())-s.mark, s.p.Connections()-s.taken), time.Since(s.since)
 	s.t.Logf("%-20s %-10s %3d requests in %5.1f s", s.name, when, n, lasted.Seconds())
 	if limit := first + perSecond*lasted.Seconds(); float64(n) > limit {
 		s.t.Errorf("%s: %s: %d requests in %v, want at most %.0f: %s", s.name, when, n, lasted, limit, s.paths(s.mark))

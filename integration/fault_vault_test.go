@@ -46,6 +46,7 @@ func TestP2VaultInTrouble(t *testing.T) {
 				s.count()
 			}, func(when string, first, perSecond float64) {
 				t.Helper()
+				s.overAWhile()
 				s.atMost(when, first, perSecond)
 				if err := trouble.end(t, v); err != nil {
 					t.Fatal(err)

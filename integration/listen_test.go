@@ -4,6 +4,7 @@ package integration
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ import (
 type endpoint struct {
 	t       *testing.T
 	address string
+	dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil: as always
 }
 
 // newEndpoint finds a free port. Another process may take it: rarely.
@@ -26,13 +28,13 @@ func newEndpoint(t *testing.T) *endpoint {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	mustDo(t, err)
 	defer listener.Close() // it is vaultexec's
-	return &endpoint{t, listener.Addr().String()}
+	return &endpoint{t, listener.Addr().String(), nil}
 }
 
 // get asks for a path; 0 is no answer.
 func (e *endpoint) get(path string) (status int, body string) {
 	e.t.Helper()
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: e.dial, DisableKeepAlives: true}}
 	answer, err := client.Get("http://" + e.address + path)
 	if err != nil {
 		return 0, err.Error()

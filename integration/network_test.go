@@ -5,9 +5,7 @@ package integration
 import (
 	"errors"
 	"os"
-	"os/exec"
-	"strconv"
-	"syscall"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,7 +48,8 @@ func TestP2NetworkCut(t *testing.T) {
 	}
 	must(c.Drop(t.Context()))
 	token := s.token(time.Hour)
-	must(c.Do(func() error { s.start(s.command().token(token)); return nil }))
+	const at = "127.0.0.1:9000" // in a network of its own
+	must(c.Do(func() error { s.start(s.command("--listen", at).token(token)); return nil }))
 	s.r.waitLog("waiting for vault")
 	must(c.Mend(t.Context()))
 	s.arrives()
@@ -63,14 +62,18 @@ func TestP2NetworkCut(t *testing.T) {
 		{"unplug", func() error { return c.Unplug(t.Context()) }, 6 * time.Second},
 		{"drop", func() error { return c.Drop(t.Context()) }, 0}, // until a renewal is due
 	} {
-		s.count()
+		before, since := failures(s, at, c), time.Now()
 		must(cut.do())
 		if cut.lasts == 0 {
 			cut.lasts = time.Until(until.Add(-leaseLife / 3).Add(time.Second))
 		}
 		<-time.After(cut.lasts)
 		s.undisturbed(cut.name)
-		s.atMost(cut.name, 2, 0) // those that were under way
+		if n, most := failures(s, at, c)-before, 4+2*time.Since(since).Seconds(); n < 1 || n > most {
+			t.Errorf("%s: %v tries in %v, want at most %.0f", cut.name, n, time.Since(since), most)
+		} else {
+			t.Logf("%s: %v tries in %v", cut.name, n, time.Since(since))
+		}
 		must(c.Mend(t.Context()))
 		s.rotate()
 		s.arrives()
@@ -93,65 +96,15 @@ func TestP2NetworkCut(t *testing.T) {
 	s.stop()
 }
 
-// The machine sleeps: the process stands still past the end of its lease, and
-// for it all clocks jump. Then it has new credentials, once, and goes on. (The
-// system's clock is everybody's and cannot be set in a test; libfaketime does
-// not reach a program that asks the kernel's vDSO itself.)
-func TestP2ClockJumps(t *testing.T) {
-	t.Parallel()
-	v := sharedVault(t)
-	db := faultDatabase(t, v)
-	const life = 8 * time.Second
-	if err := db.DynamicRole(t.Context(), faultRole, life, time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	s := newSubject(t, "sleep", v, db)
-	s.start(s.command().token(s.token(time.Hour)))
-	s.arrives()
-	user := s.creds("DB_USER")
-	s.r.signal(syscall.SIGSTOP)
-	<-time.After(life + time.Second)
-	s.r.signal(syscall.SIGCONT)
-	s.arrives()
-	if s.creds("DB_USER") == user {
-		t.Error("the child has the credentials of before")
-	}
-	s.rotate()
-	s.arrives()
-	s.stop()
-}
-
-// In a time namespace the monotonic clock starts elsewhere, far ahead as after
-// years of uptime.
-func TestP2MonotonicClockFarAhead(t *testing.T) {
-	t.Parallel()
-	const ahead = 10 * 365 * 24 * 3600
-	if out, err := exec.Command("unshare", "--time", "--monotonic", strconv.Itoa(ahead), "true").CombinedOutput(); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("no time namespace: %v\n%s", err, out)
+// failures are the requests that failed, as vaultexec counts them itself: nobody
+// else sees them. It listens in its own network.
+func failures(s *subject, at string, c *servers.Cut) (n float64) {
+	s.t.Helper()
+	e := &endpoint{s.t, at, c.DialContext}
+	for name, value := range e.metrics() {
+		if strings.HasPrefix(name, "vaultexec_fetch_errors_total") {
+			n += value
 		}
-		t.Skipf("no time namespace: %v\n%s", err, out)
 	}
-	v := sharedVault(t)
-	db := faultDatabase(t, v)
-	if err := db.DynamicRole(t.Context(), faultRole, 12*time.Second, time.Hour); err != nil {
-		t.Fatal(err)
-	}
-	s := newSubject(t, "ahead", v, db)
-	c := s.command().token(s.token(time.Hour))
-	unshare, err := exec.LookPath("unshare")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// unshare becomes the program: one process, in the new namespace.
-	c.flags = append([]string{"--time", "--monotonic", strconv.Itoa(ahead), "--boottime", strconv.Itoa(ahead), "--", c.binary}, c.flags...)
-	c.binary = unshare
-	s.start(c)
-	s.arrives()
-	until := s.validUntil()
-	s.rotate()
-	s.arrives()
-	s.renewed(until)
-	s.undisturbed("renewed")
-	s.stop()
+	return n
 }

@@ -51,6 +51,7 @@ type Proxy struct {
 	seen    []Seen
 	arrived chan struct{} // closed and made anew at each request
 	conns   map[net.Conn]bool
+	taken   int // connections so far
 }
 
 // Seen is a request that came.
@@ -146,6 +147,7 @@ func (p *Proxy) track(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		p.conns[c] = true
+		p.taken++
 	case http.StateClosed, http.StateHijacked:
 		delete(p.conns, c)
 	}
@@ -284,6 +286,14 @@ func (p *Proxy) Requests() []Seen {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.seen)
+}
+
+// Connections is how many connections were made so far, also those on which TLS
+// failed and no request came.
+func (p *Proxy) Connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken
 }
 
 // note writes a request down and gives the rule it falls under, if any.
