@@ -36,6 +36,44 @@
 // writes what it got to a file, so there is no exception to make. Runs log at
 // debug level unless the test says otherwise, to give a leak its chance.
 //
+// # Trouble and moments
+//
+// Whatever happens to Vault, on the way there, or to what vaultexec lives on: a
+// child that runs keeps its pid, credentials and token live on where they can, a
+// rotation that is made afterwards arrives, and Vault is not flooded meanwhile. A
+// start waits where waiting helps, and is refused with the reason where it does
+// not. Which test proves it, Test being left out and " meaning the cell before:
+//
+//	trouble                 | at the start | in calm | at a renewal | during a restart
+//	Vault hangs             | P2VaultInTrouble/hang | " | " | "
+//	Vault crashes           | P2VaultInTrouble/crash | " | " | "
+//	Vault is sealed         | P2VaultInTrouble/seal | " | " | "
+//	away for a whole lease  | none: there is no lease yet | P2OutageLongerThanLease | " | none: as a machine that sleeps then
+//	the active node is lost | P2RaftLosesItsActiveNode | " | " | "
+//	packets vanish          | P2NetworkCut/drop | " | " | "
+//	the cable is pulled     | none: as refused | P2NetworkCut/unplug | none: as refused | P2NetworkCut/unplug
+//	connections are refused | P2ConnectionRefused | " | " | "
+//	connections break       | P2SpoiledAnswers/reset | " | " | "
+//	the certificate expires | P2CertificateExpires | " | " | "
+//	no answers              | P2SpoiledAnswers/hang | " | " | "
+//	slow answers            | P2SpoiledAnswers/too slow | " | " | "
+//	answers cut short       | P2SpoiledAnswers/truncated | " | " | "
+//	half an answer          | P2SpoiledAnswers/corrupt | " | " | "
+//	garbage                 | P2SpoiledAnswers/garbage | " | " | "
+//	429                     | P2SpoiledAnswers/429 Retry-After | " | " | "
+//	503                     | P2SpoiledAnswers/503 | " | " | "
+//	the token is revoked    | P2GrantsAreTaken/token revoked | " | " | "
+//	the role is deleted     | P2GrantsAreTaken/role deleted | " | " | "
+//	the policy is removed   | P2GrantsAreTaken/policy removed | " | " | "
+//	the engine's role is    | P2GrantsAreTaken/database role deleted | " | " | "
+//	the database is down    | P2GrantsAreTaken/database down | " | " | "
+//	a given token's renewal | none: it has just been given | none: nothing is due | P2TokenRenewalOutlivesTrouble | none: it is not made for one
+//	the machine sleeps      | P2ClockJumps/start | P2ClockJumps/steady | P2ClockJumps/renewal | P2ClockJumps/restart
+//	the clock is far ahead  | P2MonotonicClockFarAhead | " | " | "
+//
+// Two clocks cannot be had in a test: the system's own, which is everybody's, and
+// one that jumps under a program that asks the kernel itself.
+//
 // Nothing sleeps: a test waits for a line, a file, a request or an exit, and
 // every wait has a deadline after which the test fails with all output.
 package integration
