@@ -77,9 +77,10 @@ type subject struct {
 	pid   int    // of the child
 	began int    // how often it has started
 	hold  string // a file: while it is there a child that was told to stop does not
-	dark  bool   // PostgreSQL is away, so that nobody can use credentials
-	mark  int    // requests to the proxy until then
-	taken int    // and connections
+	born  time.Time
+	dark  bool // PostgreSQL is away, so that nobody can use credentials
+	mark  int  // requests to the proxy until then
+	taken int  // and connections
 	since time.Time
 }
 
@@ -87,7 +88,7 @@ type subject struct {
 // after the trouble that it gets into.
 func newSubject(t *testing.T, name string, v *servers.Vault, db *servers.Database) *subject {
 	t.Helper()
-	s := &subject{t: t, name: name, db: db, hold: filepath.Join(t.TempDir(), "hold")}
+	s := &subject{t: t, name: name, db: db, hold: filepath.Join(t.TempDir(), "hold"), born: time.Now()}
 	s.kv, s.path = kvMountAt(t, v, unique("kv"), 2), "app"
 	s.rotate()
 	return s
@@ -233,7 +234,24 @@ func (s *subject) stop() *result {
 	s.r.signal(syscall.SIGTERM)
 	res := s.r.wait()
 	res.exited(0)
+	s.audited()
 	return res
+}
+
+// audited checks in Vault's own log how often the secret was read in all.
+func (s *subject) audited() {
+	s.t.Helper()
+	if s.kv.vault != sharedVault(s.t) {
+		return // it has no log
+	}
+	reads, err := shared.audit.Requests(s.kv.data(s.path))
+	mustDo(s.t, err)
+	lived := time.Since(s.born)
+	s.t.Logf("%-20s %-10s %3d reads in %5.1f s", s.name, "audit log", len(reads), lived.Seconds())
+	// A read a second, at most a fifth early, and what trouble and starts cost.
+	if limit := 15 + 1.25*lived.Seconds(); float64(len(reads)) > limit {
+		s.t.Errorf("%s: %d reads in %v, want at most %.0f", s.name, len(reads), lived, limit)
+	}
 }
 
 // feltBy has each rule felt n times, and lifts it at that very moment.
