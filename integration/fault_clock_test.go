@@ -76,10 +76,13 @@ func TestP2ClockJumps(t *testing.T) {
 	}
 	for _, s := range all {
 		s.arrives()
-		s.overAWhile()
+		s.r.poll("credentials that are good", func() bool {
+			return db.Query(t.Context(), s.creds("DB_USER"), s.creds("DB_PASSWORD")) == nil
+		})
 		if s.started() > s.began { // one was started before the new credentials came
 			s.arrives()
 		}
+		s.overAWhile()
 		s.undisturbed("awake")
 		s.atMost("awake", 8, 2.5)
 		s.rotate()

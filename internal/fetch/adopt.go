@@ -64,7 +64,7 @@ func (w *Watcher) adopt(b *batch, now time.Time) {
 		if e := had[rd.at]; e != nil { // it was not there until now
 			if rd.fields != nil {
 				e.gone = false
-				e.take(rd.answer, rd.fields, w.token.serial, rd.came, w.random())
+				e.take(rd.answer, rd.fields, w.token.serial, rd.asked, w.random())
 			}
 			e.named = true
 			entryOf[rd] = e
@@ -80,7 +80,7 @@ func (w *Watcher) adopt(b *batch, now time.Time) {
 			}
 			e.plan(now, w.random())
 		case rd.fields != nil:
-			e.take(rd.answer, rd.fields, w.token.serial, rd.came, w.random())
+			e.take(rd.answer, rd.fields, w.token.serial, rd.asked, w.random())
 		default:
 			e.gone = true
 			e.plan(now, w.random())

@@ -75,7 +75,7 @@ func TestP10WatchRenewalFails(t *testing.T) {
 
 // A start may take long: what was there early lives since then, and not since
 // all was there.
-func TestP10WatchCountsFromTheAnswer(t *testing.T) {
+func TestP10WatchCountsFromTheRequest(t *testing.T) {
 	life := fetchtest.Life{TTL: time.Minute}
 	watch(t, true, func(v *fetchtest.Server) {
 		v.Dynamic("database/creds/app", life)
@@ -98,6 +98,26 @@ func TestP10WatchCountsFromTheAnswer(t *testing.T) {
 		w.between("PUT auth/kubernetes/login", 1, 1)
 		w.within(31 * time.Second) // a minute and a half, two thirds of it, less half a minute
 		w.between("PUT auth/kubernetes/login", 2, 2)
+	})
+}
+
+// An answer that comes late is of a lease that began earlier.
+func TestP10WatchCountsRenewalsFromTheRequest(t *testing.T) {
+	life := fetchtest.Life{TTL: time.Minute, Renewable: true}
+	watch(t, true, func(v *fetchtest.Server) {
+		v.Dynamic("database/creds/app", life)
+		v.TokenLife(roleToken, life)
+		v.Gate(func(r *http.Request) {
+			if r.Method == http.MethodPut && r.URL.Path != "/v1/auth/kubernetes/login" {
+				time.Sleep(9 * time.Second)
+			}
+		})
+	}, []string{"database/creds/app"}, func(w *watching) {
+		w.nothing(20 * time.Minute)
+		w.between("PUT sys/leases/renew", 30, 34) // every 36 to 40 seconds, and not 45 to 49
+		w.between("PUT auth/token/renew-self", 30, 34)
+		w.vault.Gate(nil)
+		w.nothing(10 * time.Second) // or a request would be left in it
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/vault/api"
+
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
 )
@@ -121,7 +123,7 @@ type read struct {
 	at     location
 	mount  *mount
 	answer *answer
-	came   time.Time // when the answer did: from then on it lives
+	asked  time.Time // when the try began that was answered: it lives since then, or a moment later
 
 	known   *entry // of a watcher, which has it; nil: it is read
 	fields  secret.Fields
@@ -251,7 +253,11 @@ func (b *batch) perform(r *read) {
 		words = "listing " + r.at.path
 	}
 	var a *answer
-	err := b.c.retry(b.ctx, words, r.at.namespace, b.c.fetching(r.at, &a))
+	fetch := b.c.fetching(r.at, &a)
+	err := b.c.retry(b.ctx, words, r.at.namespace, func(ctx context.Context, client *api.Client) error {
+		r.asked = time.Now()
+		return fetch(ctx, client)
+	})
 	if err != nil {
 		b.fail(words, err)
 		return
@@ -259,7 +265,7 @@ func (b *batch) perform(r *read) {
 	if a.rejectsToken() {
 		b.fail(words, b.c.tokenRejected(a))
 	}
-	r.answer, r.came = a, time.Now()
+	r.answer = a
 	if r.at.list && !r.at.names {
 		b.descend(r)
 	}

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// life is how long something of Vault's is good for, from the moment of the
-// answer that brought it.
+// life is how long something of Vault's is good for. It is counted from when
+// Vault was asked for it: that is early rather than late, and an answer may lie
+// in a socket while the machine sleeps.
 type life struct {
 	lease     string        // ID of the lease; empty: none, or a token
 	renewable bool          // the lease or token can be prolonged

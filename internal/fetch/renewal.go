@@ -86,7 +86,7 @@ func (w *Watcher) settleRenewal(r result, now time.Time) {
 	switch renewalOf(r.answer) {
 	case prolonged:
 		w.notices.Over(renewing(e), now, "the lease is renewed again", "secret", e.reference)
-		e.renewed(r.answer, now, w.random())
+		e.renewed(r.answer, r.began, w.random())
 		w.urgeOld(e, now)
 	case postponed:
 		w.counts.errors[ClassUnreachable]++
@@ -131,8 +131,8 @@ func (a *answer) unrenewed() string {
 
 // settleTokenRenewal notes what the renewal of the token came to. Were it dead,
 // the answer would say so, or the next request would.
-func (w *Watcher) settleTokenRenewal(a *answer, now time.Time) {
-	t := &w.token
+func (w *Watcher) settleTokenRenewal(r tokenAnswer, now time.Time) {
+	t, a := &w.token, r.answer
 	outcome := renewalOf(a)
 	if a.status == http.StatusForbidden && !t.renewed { // no policy ever allowed it
 		outcome = refused
@@ -141,7 +141,7 @@ func (w *Watcher) settleTokenRenewal(a *answer, now time.Time) {
 	case prolonged:
 		w.well(now)
 		w.notices.Over(noticeRenewal, now, "the token is renewed again", "as", w.c.who())
-		t.live(life{ttl: a.ttl, renewable: a.renewing}, true, now, w.random())
+		t.live(life{ttl: a.ttl, renewable: a.renewing}, true, r.began, w.random())
 		t.renewed = true
 	case postponed:
 		w.counts.errors[ClassUnreachable]++

@@ -120,7 +120,7 @@ func (w *Watcher) settleRead(r result, now time.Time) {
 	w.notices.Over("lease "+e.reference, now, "")
 	w.notices.Over(renewing(e), now, "")
 	ended := w.endOf(e)
-	s := e.take(r.answer, fields, r.serial, now, w.random())
+	s := e.take(r.answer, fields, r.serial, r.began, w.random())
 	s.former.ends = ended
 	w.urgeOld(e, now)
 	if !s.changed || !e.shown() {

@@ -16,6 +16,7 @@ func (w *Watcher) attendToken(ctx context.Context, now time.Time) (next time.Dur
 		t.busy = true
 		w.ask(ctx, func() result {
 			answered := w.c.aboutToken(ctx, duty)
+			answered.began = now
 			return result{token: &answered}
 		})
 	}
@@ -42,6 +43,7 @@ func (w *Watcher) attendToken(ctx context.Context, now time.Time) (next time.Dur
 // tokenAnswer is what a request about the token came to.
 type tokenAnswer struct {
 	duty   tokenDuty
+	began  time.Time
 	answer *answer  // of lookup and renew; of a login its life
 	trying *failure // transient trouble
 	login  error    // why there is no token
@@ -91,7 +93,7 @@ func (w *Watcher) settleToken(r tokenAnswer, now time.Time) {
 	case r.duty == tokenLogin:
 		w.loggedIn(r, now)
 	case r.duty == tokenRenew && !r.answer.rejectsToken():
-		w.settleTokenRenewal(r.answer, now)
+		w.settleTokenRenewal(r, now)
 	case r.answer.status == http.StatusForbidden:
 		if r.duty == tokenLookup && r.answer.deniesLookup() {
 			w.revived(now) // or nobody can tell
@@ -111,7 +113,7 @@ func (w *Watcher) settleToken(r tokenAnswer, now time.Time) {
 		}
 		t.scarce = scarce
 		w.revived(now)
-		t.live(l, false, now, w.random())
+		t.live(l, false, r.began, w.random())
 	}
 }
 
@@ -167,7 +169,7 @@ func (w *Watcher) loggedIn(r tokenAnswer, now time.Time) {
 	}
 	w.formerEnds[t.serial] = ended
 	grant, _ := w.c.tokenGrant()
-	t.begun(grant, now, w.random())
+	t.begun(grant, r.began, w.random())
 	w.counts.logins++
 	if !w.c.method.makes() { // nobody has said what it is
 		t.duty, t.due = tokenLookup, now
