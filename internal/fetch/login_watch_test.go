@@ -128,8 +128,8 @@ func TestP2WatchTokenFileIsLate(t *testing.T) {
 		w.said("the token is not accepted any more and there is no other: whoever keeps "+w.cfg.TokenFile+" has to put a new one there", 6)
 		w.between("GET kv/data/app", 1, 2)
 		w.between("GET auth/token/lookup-self", 60, 130)
+		w.vault.Put("kv/app", `{"user":"new"}`) // before the token, which may be found at once
 		w.keep(second)
-		w.vault.Put("kv/app", `{"user":"new"}`)
 		if u := w.within(2 * peekEvery); field(u, "kv/app", "user") != "new" {
 			t.Error("the change has not arrived")
 		}
