@@ -25,7 +25,7 @@ const queryEvery = 100 * time.Millisecond
 // app is an application as any other: it connects with what its environment
 // has and does its work until it is told to stop. It writes what happens to the
 // file SOAK_LOG, a line each: start PID NUMBER USER, ok PID COUNT, failed PID
-// TIME ERROR, stop PID.
+// TIME ERROR, stop PID, orphan PID.
 func app() int {
 	sigc := make(chan os.Signal, 1)
 	signal.Notify(sigc, syscall.SIGTERM)
@@ -45,7 +45,12 @@ func app() int {
 	}()
 	tick := time.NewTicker(queryEvery)
 	defer tick.Stop()
+	parent := os.Getppid()
 	for count := 1; ; count++ {
+		if os.Getppid() != parent {
+			say("orphan %d", os.Getpid()) // nobody is left who could stop us
+			return 1
+		}
 		// A connection of its own: that is when a password counts.
 		answer := fact(os.Getenv("DB_USER"), os.Getenv("DB_PASSWORD"))
 		switch {

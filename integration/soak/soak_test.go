@@ -1,9 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
+
+	"vaultexec/integration/servers"
 )
 
 func TestMain(m *testing.M) {
@@ -21,6 +27,55 @@ func TestP2Soak(t *testing.T) {
 	t.Log(report)
 	if err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
+	}
+}
+
+// A run that has failed leaves no app behind, however it failed.
+func TestStopEndsTheApp(t *testing.T) {
+	for name, fail := range map[string]func(s *stage){
+		"vaultexec runs":       func(*stage) {},
+		"vaultexec was killed": func(s *stage) { _ = s.run.Process.Kill(); <-s.endc },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			binary, err := servers.BuildVaultexec(t.Context(), dir, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			self, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &stage{log: filepath.Join(dir, "app.log"), endc: make(chan struct{})}
+			if err := os.WriteFile(s.log, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s.run = exec.Command(binary, "--mode", "supervise", "--", self, appWord)
+			s.run.Env = []string{"SOAK_LOG=" + s.log, "DB_ADDRESS=127.0.0.1:1"}
+			if err := s.begin(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.stop)
+			app := 0
+			wait(t, "the app to start", func() bool {
+				text, _ := os.ReadFile(s.log)
+				n, _ := fmt.Sscanf(string(text), "start %d", &app)
+				return n == 1
+			})
+			fail(s)
+			s.stop()
+			wait(t, "the app to end", func() bool { return syscall.Kill(app, 0) == syscall.ESRCH })
+		})
+	}
+}
+
+// wait waits for something that announces itself to nobody.
+func wait(t *testing.T, what string, there func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(time.Minute); !there(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("waited in vain for %s", what)
+		}
 	}
 }
 

@@ -219,6 +219,11 @@ func (s *stage) launch(ctx context.Context) error {
 	s.run.Env = []string{"PATH=" + os.Getenv("PATH"), "VAULT_ADDR=" + s.proxy.Address, "VAULT_CACERT=" + s.proxy.CA,
 		"SOAK_LOG=" + s.log, "DB_ADDRESS=" + s.postgres.Address, "VAULTEXEC_LOG_FORMAT=text", "VAULTEXEC_LOG_LEVEL=debug"}
 	s.run.Stderr, s.run.Stdout = s.stderr, s.stderr
+	return s.begin()
+}
+
+// begin starts what is in run.
+func (s *stage) begin() error {
 	// It ends with this process, in whatever way that ends.
 	s.run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := s.run.Start(); err != nil {
@@ -252,12 +257,26 @@ func (s *stage) end() error {
 	}
 }
 
+// leaveLimit is more than vaultexec takes to stop the app and to revoke.
+const leaveLimit = 45 * time.Second
+
+// leave ends vaultexec and, through it, the app. The app notices by itself if
+// vaultexec cannot do that any more.
+func (s *stage) leave() {
+	_ = s.run.Process.Signal(syscall.SIGTERM) // no effect if it has ended
+	select {
+	case <-s.endc:
+	case <-time.After(leaveLimit):
+		_ = s.run.Process.Kill() // it may have ended just now
+		<-s.endc
+	}
+}
+
 // stop ends everything that was started.
 func (s *stage) stop() {
 	s.stopOnce.Do(func() {
 		if s.run != nil && s.run.Process != nil {
-			_ = s.run.Process.Kill() // no effect if it has ended
-			<-s.endc
+			s.leave()
 		}
 		if s.proxy != nil {
 			_ = s.proxy.Stop()
