@@ -77,6 +77,12 @@ func (d *Database) StaticRole(ctx context.Context, name string, period time.Dura
 			return err
 		}
 	}
+	return d.TakeStatic(ctx, name, period)
+}
+
+// TakeStatic makes a static role of a user that is there, for which the user gets
+// another password.
+func (d *Database) TakeStatic(ctx context.Context, name string, period time.Duration) error {
 	return d.vault.write(ctx, d.Mount+"/static-roles/"+name, map[string]any{
 		"db_name": databaseConnection, "username": name, "rotation_period": period.String(),
 		"rotation_statements": []string{`ALTER ROLE "{{name}}" PASSWORD '{{password}}'`},

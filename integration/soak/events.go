@@ -43,12 +43,10 @@ var events = []event{
 		end:   func(ctx context.Context, s *stage) error { return s.vault.Unseal(ctx) }},
 	{name: "crash",
 		begin: func(_ context.Context, s *stage) error { s.vault.Kill(); return nil },
-		end: func(ctx context.Context, s *stage) error {
-			if err := s.vault.Start(ctx); err != nil {
-				return err
-			}
-			return s.vault.Unseal(ctx)
-		}},
+		end:   func(ctx context.Context, s *stage) error { return s.startVault(ctx) }},
+	{name: "stop",
+		begin: func(_ context.Context, s *stage) error { return s.vault.Shutdown() },
+		end:   func(ctx context.Context, s *stage) error { return s.startVault(ctx) }},
 	{name: "policy",
 		begin: func(ctx context.Context, s *stage) error {
 			return s.vault.Client().Sys().PutPolicyWithContext(ctx, "app", `path "auth/token/*" { capabilities = ["read", "update"] }`)
@@ -63,9 +61,21 @@ var events = []event{
 	{name: "database role",
 		begin: func(ctx context.Context, s *stage) error { return s.database.DeleteRole(ctx, dbRole) },
 		end:   func(ctx context.Context, s *stage) error { return s.putDatabaseRole(ctx) }},
+	{name: "static role",
+		begin: func(ctx context.Context, s *stage) error { return s.deleteStaticRole(ctx) },
+		end:   func(ctx context.Context, s *stage) error { return s.putStaticRole(ctx) }},
+	{name: "jwt", begin: func(ctx context.Context, s *stage) error { return s.newJWT(ctx) }},
 	{name: "rotate", begin: func(ctx context.Context, s *stage) error { return s.rotate(ctx) }},
 	{name: "rotate", begin: func(ctx context.Context, s *stage) error { return s.rotate(ctx) }},
 	{name: "rotate static", begin: func(ctx context.Context, s *stage) error { return s.database.RotateStatic(ctx, staticRole) }},
+}
+
+// startVault starts a Vault that has ended.
+func (s *stage) startVault(ctx context.Context) error {
+	if err := s.vault.Start(ctx); err != nil {
+		return err
+	}
+	return s.vault.Unseal(ctx)
 }
 
 func spoil(name string, fault servers.Fault) event {

@@ -160,7 +160,7 @@ func (j *judge) queries() error {
 	// Each rotation starts the app, as does the end of credentials, that of
 	// the token (whose leases end with it), and the first start. A lease cannot
 	// be renewed while its role is away.
-	limit := 1 + j.number + j.events["rotate static"] + j.events["revoke token"] + j.events["database role"] +
+	limit := 1 + j.number + j.events["rotate static"] + j.events["static role"] + j.events["revoke token"] + j.events["database role"] +
 		2*int(lasted/tokenMax+1) + 2*int(lasted/leaseMax+1)
 	if j.sum.starts > limit {
 		errs = append(errs, fmt.Errorf("the app was started %d times, want at most %d", j.sum.starts, limit))

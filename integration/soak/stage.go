@@ -38,6 +38,9 @@ path "auth/token/lookup-self" { capabilities = ["read"] }`
 	// the longest fault by far: nothing else than a defect ends credentials.
 	leaseLife, leaseMax = time.Minute, 3 * time.Minute
 	tokenLife, tokenMax = 90 * time.Second, 4 * time.Minute
+
+	// staticPeriod is when Vault itself changes a static password: not here.
+	staticPeriod = 12 * time.Hour
 )
 
 // stage is everything that takes part.
@@ -107,7 +110,7 @@ func (s *stage) seed(ctx context.Context) (err error) {
 	if err := s.putDatabaseRole(ctx); err != nil {
 		return err
 	}
-	if err := s.database.StaticRole(ctx, staticRole, time.Hour); err != nil {
+	if err := s.database.StaticRole(ctx, staticRole, staticPeriod); err != nil {
 		return err
 	}
 	if err := s.rotate(ctx); err != nil {
@@ -133,12 +136,22 @@ func (s *stage) account(ctx context.Context) error {
 	if err := s.putLoginRole(ctx); err != nil {
 		return err
 	}
+	s.jwt, s.log = filepath.Join(s.dir, "jwt"), filepath.Join(s.dir, "app.log")
+	return errors.Join(s.newJWT(ctx), os.WriteFile(s.log, nil, 0o600))
+}
+
+// newJWT puts another token of the service account in the place of the one there
+// is, as kubelet does.
+func (s *stage) newJWT(ctx context.Context) error {
 	token, err := s.cluster.Token(ctx, "soak", "app", []string{"vault"}, 24*time.Hour)
 	if err != nil {
 		return err
 	}
-	s.jwt, s.log = filepath.Join(s.dir, "jwt"), filepath.Join(s.dir, "app.log")
-	return errors.Join(os.WriteFile(s.jwt, []byte(token), 0o600), os.WriteFile(s.log, nil, 0o600))
+	next := s.jwt + ".next"
+	if err := os.WriteFile(next, []byte(token), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, s.jwt)
 }
 
 const loginRole = "auth/" + authMount + "/role/" + role
@@ -162,6 +175,17 @@ func (s *stage) deleteLoginRole(ctx context.Context) error {
 // putDatabaseRole creates the role that the app's credentials are of.
 func (s *stage) putDatabaseRole(ctx context.Context) error {
 	return s.database.DynamicRole(ctx, dbRole, leaseLife, leaseMax)
+}
+
+// deleteStaticRole deletes the role of the app's static user. Who makes it anew
+// gives the user another password.
+func (s *stage) deleteStaticRole(ctx context.Context) error {
+	_, err := s.vault.Client().Logical().DeleteWithContext(ctx, s.database.Mount+"/static-roles/"+staticRole)
+	return err
+}
+
+func (s *stage) putStaticRole(ctx context.Context) error {
+	return s.database.TakeStatic(ctx, staticRole, staticPeriod)
 }
 
 // revokeTokens revokes what vaultexec has logged in with. The leases go with
