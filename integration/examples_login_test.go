@@ -62,7 +62,7 @@ func (s *exampleStage) runOnScreen(t *testing.T, script string, x example) {
 	root := t.TempDir()
 	c := vaultexec(t).vault(s.vault.Address).env("VAULTEXEC_LOG_LEVEL=warn")
 	script = s.furnish(t, script, x, root)
-	s.standIns(t, c, root, "report")
+	standIns(t, c, root, "report")
 	c.binary, c.flags, c.argv = "/bin/sh", []string{"-euc", script}, nil
 	term := onTerminal(t, c.cmd())
 	term.expect("Password of alice")

@@ -1,8 +1,6 @@
 package integration
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -25,18 +23,11 @@ func (s *exampleStage) runPod(t *testing.T, manifest string, x example) {
 	// The machine's own /vault is left alone.
 	root := t.TempDir()
 	annotations[injector+"secret-volume-path"] = root + volume
-	var text strings.Builder
-	for i, name := range slices.Sorted(maps.Keys(annotations)) {
-		if i > 0 {
-			text.WriteString("\n")
-		}
-		fmt.Fprintf(&text, "%s=%q", name, annotations[name]) // as kubelet does
-	}
 	container := pod.Spec.Containers[0]
 	script := "set -a\n"
 	mounted := false
 	for _, v := range container.Env {
-		script += v.Name + "='" + writeFile(t, root+v.Value, text.String()) + "'\n"
+		script += v.Name + "='" + writeFile(t, root+v.Value, downwardText(annotations)) + "'\n"
 		for _, m := range container.VolumeMounts {
 			mounted = mounted || strings.HasPrefix(v.Value, m.MountPath+"/")
 		}

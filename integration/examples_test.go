@@ -242,7 +242,7 @@ func (s *exampleStage) runShellIn(t *testing.T, root, script string, x example, 
 	if x.reads != "" {
 		verb = "cat " + root + x.reads + " " + copied
 	}
-	s.standIns(t, c, root, verb)
+	standIns(t, c, root, verb)
 	if x.kind == asVaultEnv {
 		c.env("VAULT_JWT_FILE=" + s.account.jwtFile(t, "vault"))
 	} else if x.pod {
@@ -292,7 +292,7 @@ func (s *exampleStage) runReport(t *testing.T, script string, x example) {
 	root := t.TempDir()
 	script = s.furnish(t, script, x, root)
 	c := vaultexec(t).vault(s.vault.Address)
-	s.standIns(t, c, root, "report")
+	standIns(t, c, root, "report")
 	if x.pod {
 		c.env("VAULTEXEC_JWT_PATH=" + s.account.jwtFile(t, "vault"))
 	} else {
@@ -309,7 +309,7 @@ func (s *exampleStage) runReport(t *testing.T, script string, x example) {
 
 // standIns puts vaultexec and the programs of exampleStandIns on PATH and
 // below the root; each is the child that reports for this command.
-func (s *exampleStage) standIns(t *testing.T, c *command, root, verb string) {
+func standIns(t *testing.T, c *command, root, verb string) {
 	t.Helper()
 	bin := t.TempDir()
 	if err := os.Symlink(c.binary, filepath.Join(bin, "vaultexec")); err != nil {
