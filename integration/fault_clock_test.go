@@ -104,7 +104,7 @@ func TestP2MonotonicClockFarAhead(t *testing.T) {
 	}
 	v := sharedVault(t)
 	db := faultDatabase(t, v)
-	if err := db.DynamicRole(t.Context(), faultRole, 12*time.Second, time.Hour); err != nil {
+	if err := db.DynamicRole(t.Context(), faultRole, 24*time.Second, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	s := newSubject(t, "ahead", v, db)

@@ -40,7 +40,10 @@ var proxyTroubles = []struct {
 func TestP2SpoiledAnswers(t *testing.T) {
 	t.Parallel()
 	v := sharedVault(t)
-	db := faultDatabase(t, v)
+	const life = time.Minute // a renewal at 36 to 40 s, and others up to 45 s
+	pg, err := faultPostgres()
+	mustDo(t, err)
+	db := databaseIn(t, v, pg, life)
 	var subjects []*subject
 	rules := make(map[*subject]*servers.Rule)
 	fault := make(map[*subject]func(prefix string))
@@ -63,7 +66,7 @@ func TestP2SpoiledAnswers(t *testing.T) {
 	each(func(s *subject) {
 		fault[s]("")
 		s.count()
-		s.start(s.command().token(s.token(leaseLife + 20*time.Second))) // the start takes some of it
+		s.start(s.command().token(s.token(life + 20*time.Second))) // the start takes some of it
 		wait[s] = s.feltBy(3, rules[s])
 	})
 	each(func(s *subject) { wait[s]() })

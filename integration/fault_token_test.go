@@ -12,7 +12,7 @@ import (
 // nothing to log in with, and it lives.
 func TestP2TokenRenewalOutlivesTrouble(t *testing.T) {
 	t.Parallel()
-	const life = 20 * time.Second
+	const life = 30 * time.Second
 	v := sharedVault(t)
 	s := newSubject(t, "token", v, nil).behind(servers.ProxyOptions{Targets: []string{v.Address}, TLS: true})
 	token := s.token(life)

@@ -11,7 +11,7 @@ import (
 // All leases of a token that ends are replaced before it ends, be that soon.
 func TestP10LoginReplacesAllLeasesInTime(t *testing.T) {
 	t.Parallel()
-	const ttl = 12 * time.Second
+	const ttl = 24 * time.Second
 	var paths, flags []string
 	for range 6 {
 		d := newDBRole(t, time.Hour, 2*time.Hour)

@@ -15,7 +15,7 @@ import (
 // neither; vault-env ends the application when the lease ends.
 func TestP10CredentialsAreReplaced(t *testing.T) {
 	t.Parallel()
-	d := newDBRole(t, 10*time.Second, 18*time.Second)
+	d := newDBRole(t, 20*time.Second, 36*time.Second)
 	path := d.CredsPath(d.name)
 	a := d.account(t, path, nil, revoker(t))
 	p := newProxy(t, a.vault.Address)
@@ -53,12 +53,12 @@ func TestP10CredentialsAreReplaced(t *testing.T) {
 // A renewal alone changes nothing.
 func TestP8RenewalRestartsNothing(t *testing.T) {
 	t.Parallel()
-	d := newDBRole(t, 3*time.Second, time.Hour)
+	d := newDBRole(t, 15*time.Second, time.Hour)
 	path := d.CredsPath(d.name)
 	p := newProxy(t, sharedVault(t).Address)
 	l := d.account(t, path, nil).login(t, d.flags(path, append(quick, "--log-level", "info")...)...).vault(p.address).env("LIVE_DB=" + d.pg.Address).live()
 	credentials(l.nth(1, "start"))
-	l.more(p, 4, http.MethodPut, "sys/leases/renew")
+	l.more(p, 2, http.MethodPut, "sys/leases/renew")
 	res := l.stop()
 	l.order(1)
 	l.neverFailed()
@@ -74,7 +74,7 @@ func TestP8RenewalRestartsNothing(t *testing.T) {
 // envconsul read new ones after the first failure and restart.
 func TestP10RenewalFailsForAWhile(t *testing.T) {
 	t.Parallel()
-	d := newDBRole(t, 12*time.Second, time.Hour)
+	d := newDBRole(t, 36*time.Second, time.Hour) // three seconds and more for another try
 	path := d.CredsPath(d.name)
 	p := newProxy(t, sharedVault(t).Address)
 	spoil := 1
@@ -90,7 +90,7 @@ func TestP10RenewalFailsForAWhile(t *testing.T) {
 	})
 	l := d.account(t, path, nil).login(t, d.flags(path, quick...)...).vault(p.address).env("LIVE_DB=" + d.pg.Address).live()
 	credentials(l.nth(1, "start"))
-	l.more(p, 3, http.MethodPut, "sys/leases/renew")
+	l.more(p, 2, http.MethodPut, "sys/leases/renew")
 	l.stop()
 	l.order(1)
 	l.neverFailed()
@@ -103,7 +103,7 @@ func TestP10RenewalFailsForAWhile(t *testing.T) {
 // issued in 12 seconds. Without sys/leases/revoke old ones end by themselves.
 func TestP9RefusedRenewals(t *testing.T) {
 	t.Parallel()
-	d := newDBRole(t, 15*time.Second, time.Hour)
+	d := newDBRole(t, 30*time.Second, time.Hour)
 	path := d.CredsPath(d.name)
 	p := newProxy(t, sharedVault(t).Address)
 	p.onRequest(func(_ int, w http.ResponseWriter, r *http.Request) bool {
@@ -160,7 +160,7 @@ func TestP2RoleIsDeleted(t *testing.T) {
 // a line says so.
 func TestP10EndGoesBeforeTheWindow(t *testing.T) {
 	t.Parallel()
-	d := newDBRole(t, 18*time.Second, 18*time.Second)
+	d := newDBRole(t, 24*time.Second, 24*time.Second)
 	path := d.CredsPath(d.name)
 	closed := time.Now().Add(12 * time.Hour).Format("0 15 * * */1h")
 	l := d.account(t, path, nil).login(t, d.flags(path, "--refresh", "1s", "--debounce", "100ms", "--min-interval", "1h", "--window", closed)...).

@@ -27,7 +27,7 @@ func TestP10CertificateIsReplaced(t *testing.T) {
 			if _, err := v.EnablePKI(t.Context(), mount); err != nil {
 				t.Fatal(err)
 			}
-			mustDo(t, v.CreatePKIRole(t.Context(), mount, servers.PKIRole{Name: "app", MaxTTL: 12 * time.Second, GenerateLease: leased}))
+			mustDo(t, v.CreatePKIRole(t.Context(), mount, servers.PKIRole{Name: "app", MaxTTL: 18 * time.Second, GenerateLease: leased}))
 			policy, path := unique("issue"), mount+"/issue/app"
 			mustDo(t, v.Policy(t.Context(), policy, "update", path))
 			a := defaultAccount(t, nil, policy)

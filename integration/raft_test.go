@@ -179,7 +179,7 @@ func TestP2StandbyRedirectsWrites(t *testing.T) {
 	t.Parallel()
 	v := sharedVault(t)
 	db := faultDatabase(t, v)
-	if err := db.DynamicRole(t.Context(), faultRole, 10*time.Second, time.Hour); err != nil {
+	if err := db.DynamicRole(t.Context(), faultRole, 20*time.Second, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -72,7 +72,7 @@ func TestP8TokenLives(t *testing.T) {
 	}{
 		"renewed, then maximal": {fields{"token_ttl": "3s", "token_max_ttl": "7s"}, 2, 3, false},
 		"explicit maximum":      {fields{"token_ttl": "3s", "token_explicit_max_ttl": "6s"}, 2, 3, false},
-		"periodic":              {fields{"token_period": "3s"}, 4, 1, true},
+		"periodic":              {fields{"token_period": "12s"}, 2, 1, true},
 		"not renewable: batch":  {fields{"token_type": "batch", "token_ttl": "4s"}, 0, 3, false},
 		"few uses":              {fields{"token_num_uses": 5}, 0, 3, false},
 	} {
@@ -102,9 +102,9 @@ func TestP8TokenLives(t *testing.T) {
 // That a token is renewed and replaced is nothing to tell anybody.
 func TestP8TokenLivesInSilence(t *testing.T) {
 	t.Parallel()
-	c := newTokenCase(t, fields{"token_ttl": "3s", "token_max_ttl": "7s"})
+	c := newTokenCase(t, fields{"token_ttl": "9s", "token_max_ttl": "14s"}) // renewed once
 	l := c.live(t, "--log-level", "warn")
-	l.more(c.proxy, 2, http.MethodPut, loginPath)
+	l.more(c.proxy, 1, http.MethodPut, loginPath)
 	res := l.stop()
 	l.order(1)
 	if res.stderr != "" {
