@@ -2,11 +2,9 @@ package servers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -96,29 +94,8 @@ func (v *Vault) configureRaft(name string) error {
 	if v.client, err = newClient(v.Address); err != nil {
 		return err
 	}
-	storage := filepath.Join(v.dir, "storage")
-	if err := os.Mkdir(storage, 0o700); err != nil {
-		return err
-	}
-	type section = map[string]any
-	config := section{
-		// The multiplier is the least: how long a node waits for others. So is
-		// the interval, after which a new node may get its vote.
-		"storage": section{"raft": section{"path": storage, "node_id": name, "performance_multiplier": "1",
-			"autopilot_reconcile_interval": "1s", "autopilot_update_interval": "1s"}},
-		"listener": section{"tcp": section{"address": ports[0], "tls_disable": true, "cluster_address": ports[1]}},
-		"api_addr": v.Address, "cluster_addr": "https://" + ports[1], "disable_mlock": true,
-	}
-	if v.bin.KubernetesPlugin != "" {
-		config["plugin_directory"] = filepath.Dir(v.bin.KubernetesPlugin)
-	}
-	text, err := json.Marshal(config)
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(v.dir, "vault.json")
-	v.args = []string{"server", "-config=" + file}
-	return os.WriteFile(file, text, 0o600)
+	// The intervals, too, are the least: after them a new node may get its vote.
+	return v.writeConfig(ports[0], ports[1], section{"node_id": name, "autopilot_reconcile_interval": "1s", "autopilot_update_interval": "1s"})
 }
 
 // complete is content when all nodes have a vote and know who is active.

@@ -136,24 +136,28 @@ func (v *Vault) configure(addr string) error {
 	if v.TLS.ClientCert, v.TLS.ClientKey, err = ca.issue(v.dir, "client"); err != nil {
 		return err
 	}
-	storage := filepath.Join(v.dir, "storage")
-	if err := os.Mkdir(storage, 0o700); err != nil {
-		return err
-	}
-	type section = map[string]any
 	withTLS := section{"address": ports[0], "tls_cert_file": cert, "tls_key_file": key}
 	mutual := section{"address": ports[1], "tls_cert_file": cert, "tls_key_file": key,
 		"tls_client_ca_file": v.TLS.CA, "tls_require_and_verify_client_cert": true}
+	return errors.Join(os.WriteFile(v.TLS.CA, ca.pem, 0o644), os.WriteFile(v.TLS.OtherCA, other.pem, 0o644),
+		v.writeConfig(addr, ports[2], section{"node_id": "only"},
+			section{"tcp": withTLS}, section{"tcp": mutual}, section{"unix": section{"address": v.TLS.Socket}}))
+}
+
+// section is one of Vault's configuration.
+type section = map[string]any
+
+// writeConfig writes the configuration of a server that keeps its secrets, with
+// these settings of its storage and listeners beside the plain one at addr, and
+// has it started with that. Of the storage that keeps anything, the minimal build
+// has raft alone.
+func (v *Vault) writeConfig(addr, clusterAddr string, raft section, listeners ...section) error {
+	raft["path"] = filepath.Join(v.dir, "storage")
+	raft["performance_multiplier"] = "1" // the least: how long a node waits for others
+	plain := section{"tcp": section{"address": addr, "tls_disable": true, "cluster_address": clusterAddr}}
 	config := section{
-		// Of the storage that keeps anything, the minimal build has but this.
-		// The multiplier is the least: how long a node waits for others, in vain.
-		"storage": section{"raft": section{"path": storage, "node_id": "only", "performance_multiplier": "1"}},
-		"listener": []section{
-			{"tcp": section{"address": addr, "tls_disable": true, "cluster_address": ports[2]}},
-			{"tcp": withTLS}, {"tcp": mutual},
-			{"unix": section{"address": v.TLS.Socket}},
-		},
-		"api_addr": v.Address, "cluster_addr": "https://" + ports[2], "disable_mlock": true,
+		"storage": section{"raft": raft}, "listener": append([]section{plain}, listeners...),
+		"api_addr": "http://" + addr, "cluster_addr": "https://" + clusterAddr, "disable_mlock": true,
 	}
 	if v.bin.KubernetesPlugin != "" {
 		config["plugin_directory"] = filepath.Dir(v.bin.KubernetesPlugin)
@@ -164,8 +168,7 @@ func (v *Vault) configure(addr string) error {
 	}
 	file := filepath.Join(v.dir, "vault.json")
 	v.args = []string{"server", "-config=" + file}
-	return errors.Join(os.WriteFile(v.TLS.CA, ca.pem, 0o644),
-		os.WriteFile(v.TLS.OtherCA, other.pem, 0o644), os.WriteFile(file, text, 0o600))
+	return errors.Join(os.Mkdir(filepath.Join(v.dir, "storage"), 0o700), os.WriteFile(file, text, 0o600))
 }
 
 func (v *Vault) firstStart(ctx context.Context) error {
