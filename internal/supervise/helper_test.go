@@ -304,11 +304,12 @@ func start(t *testing.T, argv []string, change ...func(*exec.Cmd)) *process {
 		}
 	}()
 	t.Cleanup(func() {
-		_ = ours.Close()
 		if p.cmd.ProcessState == nil {
 			killSession(p.cmd.Process.Pid)
 			_ = p.cmd.Wait()
+			killSession(p.cmd.Process.Pid) // what was started while the others were looked up
 		}
+		_ = ours.Close() // not before: helper:run -hold would start its command
 		if t.Failed() {
 			t.Logf("stderr of %q:\n%s", argv, p.err.String())
 		}
