@@ -89,6 +89,8 @@ func TestRecognize(t *testing.T) {
 		{"config", "A==\n", Export, ""}, // no length of base64
 		{"config", "postgres://u:p@h/db", Raw, ""},
 		{"config", "{foo", Raw, ""},
+		{"config", "pass word: x", Raw, ""},
+		{"config", "p%x: y", Raw, ""},
 		{"config", "", Raw, ""},
 		{"config", "\n# nothing\n", Raw, ""},
 	} {
@@ -119,6 +121,30 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// FuzzParse: whatever a file holds, no message repeats it.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"export A=", "A='", "a: ", "{\"a\": ", "a.b = ", "---\na: |\n ", "data: map[", "$(", "export A=b ", "a: b\n", "\"a\": \"", "a: !!"} {
+		for _, format := range append(Formats(), "") {
+			f.Add(format, s, "")
+			f.Add(format, "# x\n"+s, "\n"+s)
+		}
+	}
+	f.Fuzz(func(t *testing.T, format, before, after string) {
+		if CheckFormat(format) != nil || strings.Contains(before+after, canary) {
+			return
+		}
+		const place = "file"
+		_, used, err := Parse(place, Format(format), before+canary+after)
+		if err == nil {
+			return
+		}
+		named := strings.Contains(err.Error(), "is there twice") // of JSON and YAML: it is a name, not a value
+		if !strings.HasPrefix(err.Error(), place+":") || strings.Contains(err.Error(), canary) && !named || used == Raw {
+			t.Errorf("%s %q %q: %v", format, before, after, err)
+		}
+	})
+}
+
 func TestRawValue(t *testing.T) {
 	for text, want := range map[string]string{
 		"a": "a", "a\n": "a", "a\r\n": "a", "": "", "\n": "", "a\n\n": "a\n\n", "a\nb\n": "a\nb\n", " a ": " a ", "\x00\xff\n": "\x00\xff",
@@ -139,7 +165,7 @@ func TestMap(t *testing.T) {
 		{"a: b\n" + canary + "\n", "", "2: this is no key: value line"},
 		{"a: b\n\nc: d\n", "", "2: this is no key: value line"},
 		{"a: b\n  c: d\n", "", "2: this is no key: value line"},
-		{"a: b\na: " + canary, "", `2: the field "a" is there twice`},
+		{"a: b\na: " + canary, "", "2: the name of this line is there already"},
 		{"data: map[a:" + canary + "]\nmetadata: map[created_time:2026-01-01 custom_metadata:<nil> version:1]\n", "", "1: this is what the Agent Injector's default template makes of a secret of KV version 2"},
 		{"data: map[a:b]\n", `data="map[a:b]"`, ""},
 	})

@@ -24,7 +24,8 @@ func parseMap(text string) (secret.Fields, *syntaxError) {
 			return nil, syntax(number, "this is no key: value line, and a value of several lines cannot be told from the next field: set the annotation vault.hashicorp.com/agent-inject-default-template: json, or give the secret a template of export lines")
 		}
 		if _, twice := fields[name]; twice {
-			return nil, syntax(number, "the field %q is there twice: a value of several lines cannot be told from the next field, so set the annotation vault.hashicorp.com/agent-inject-default-template: json", name)
+			// Not repeated: it may be part of a value of several lines.
+			return nil, syntax(number, "the name of this line is there already, and a value of several lines cannot be told from the next field: set the annotation vault.hashicorp.com/agent-inject-default-template: json")
 		}
 		fields[name] = secret.Of(value)
 	}

@@ -28,7 +28,7 @@ func byName(file string) Format {
 // initialization is part of every container's start.
 var patterns = sync.OnceValue(func() (p struct{ shell, colon, properties, base64 *regexp.Regexp }) {
 	p.shell = regexp.MustCompile(`^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*=`)
-	p.colon = regexp.MustCompile(`^[^\s:=#"'{}\[\]-][^:=]*:([ \t]|$)`)
+	p.colon = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.\-/]*:([ \t]|$)`) // strict: a name is printed, and a password has other characters
 	p.properties = regexp.MustCompile(`^[ \t]*[A-Za-z0-9_][A-Za-z0-9_.\-]*[ \t]*=`)
 	p.base64 = regexp.MustCompile(`^[A-Za-z0-9+/_-]+={1,2}$`)
 	return p

@@ -86,7 +86,8 @@ func (s *shell) command() *syntaxError {
 			export = true
 		case export && isName(word):
 			if _, there := s.fields[word]; !there {
-				return syntax(s.line, "%s is exported and has no value in this file: nothing is taken from elsewhere", word)
+				// Not repeated: it may be the second word of a value.
+				return syntax(s.line, "a name is exported here that has no value in this file, and nothing is taken from elsewhere: put quotes around a value that has blanks, or leave the name out")
 			}
 			s.pos += len(word)
 		default:
@@ -168,7 +169,7 @@ func (s *shell) value(export bool) (string, *syntaxError) {
 			}
 			s.escaped(&b)
 		case '$':
-			if err = s.dollar(`'"\`); err == nil {
+			if err = s.dollar(`'"[\`); err == nil {
 				b.WriteByte(c)
 				s.pos++
 			}
@@ -212,7 +213,7 @@ func (s *shell) doubleQuoted(b *strings.Builder) *syntaxError {
 		case '`':
 			return s.substitution()
 		case '$':
-			if err := s.dollar(`\`); err != nil {
+			if err := s.dollar(`[\`); err != nil {
 				return err
 			}
 			b.WriteByte(c)
@@ -257,7 +258,7 @@ func (s *shell) dollar(unsettled string) *syntaxError {
 	case isNameByte(next), strings.IndexByte("{@*#?-$!", next) >= 0:
 		return syntax(s.line, "sh would expand a variable after the $, and nothing is expanded here: put single quotes around the value if the $ is part of it")
 	case strings.IndexByte(unsettled, next) >= 0:
-		return syntax(s.line, "shells do not agree on the $ before a quote or a backslash: write \\$ if it is part of the value")
+		return syntax(s.line, "shells do not agree on the $ before a quote, a bracket or a backslash: write \\$ if it is part of the value")
 	}
 	return nil
 }

@@ -59,6 +59,8 @@ func TestShell(t *testing.T) {
 		{"A=\"$?\"", "", "1: " + variable},
 		{"A=$'x'", "", "1: " + disagree},
 		{"A=$\"x\"", "", "1: " + disagree},
+		{"A=$[1]", "", "1: " + disagree},
+		{"A=\"$[1]\"", "", "1: " + disagree},
 		{"A=$\\\nHOME", "", "1: " + disagree},
 		{"A=\"$\\\nHOME\"", "", "1: " + disagree},
 		{"export A={a,b}", "", "1: " + disagree},
@@ -82,7 +84,8 @@ func TestShell(t *testing.T) {
 		{"$A=b", "", "1: sh would run what the variable or the command before it says"},
 		{"`A`=b", "", "1: sh would run what"},
 		{"export", "", "1: export names nothing"},
-		{"A=1\n\nexport B\n", "", "3: B is exported and has no value in this file"},
+		{"A=1\n\nexport B\n", "", "3: a name is exported here that has no value in this file"},
+		{"export A=two " + strings.ReplaceAll(canary, "-", "_"), "", "1: a name is exported here"},
 		{"A=a&b", "", `1: '&'` + operator},
 		{"A=a|b", "", `1: '|'` + operator},
 		{"A=(a b)", "", `1: '('` + operator},
@@ -133,6 +136,9 @@ func FuzzShell(f *testing.F) {
 				continue
 			}
 			for shell, got := range ask(t, text, "V") {
+				if filepath.Base(shell) == "bash" && strings.ContainsAny(text, "\x01\x7f") {
+					continue // its own marks: it loses a \x7f behind a backslash in double quotes
+				}
 				if got != fields["V"].Text() {
 					t.Errorf("%q is %q for us, %q for %s", text, fields["V"].Text(), got, shell)
 				}
