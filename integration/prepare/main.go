@@ -1,6 +1,7 @@
 // Command prepare builds the servers that tests, demo and benchmarks run,
-// installs those that are Debian's, and shows how it goes: go test keeps a package's output until it has ended, and
-// ends one that takes ten minutes.
+// installs those that are Debian's, downloads what else the tests need, and shows
+// how it goes: go test keeps a package's output until it has ended, and ends one
+// that takes ten minutes.
 package main
 
 import (
@@ -21,7 +22,11 @@ func main() {
 	if err := servers.InstallPackages(ctx, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)
 	}
-	if _, err := servers.Build(ctx, os.Stderr); err != nil {
+	_, err := servers.Build(ctx, os.Stderr)
+	if err == nil {
+		err = servers.DownloadForeignKinds(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)
 		os.Exit(1)
 	}

@@ -111,16 +111,31 @@ func (c *Cluster) DefineForeignKinds(ctx context.Context) error {
 	return nil
 }
 
-func (c *Cluster) define(ctx context.Context, k foreignKind) error {
+// DownloadForeignKinds sees to it that DefineForeignKinds needs no network.
+func DownloadForeignKinds(ctx context.Context) error {
+	for _, k := range foreignKinds {
+		if _, err := k.definition(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// definition is the file's text.
+func (k foreignKind) definition(ctx context.Context) ([]byte, error) {
 	out, err := goTool(ctx, ".", nil, "mod", "download", "-json", k.module)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var module struct{ Dir string }
 	if err := json.Unmarshal([]byte(out), &module); err != nil {
-		return err
+		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(module.Dir, k.file))
+	return os.ReadFile(filepath.Join(module.Dir, k.file))
+}
+
+func (c *Cluster) define(ctx context.Context, k foreignKind) error {
+	text, err := k.definition(ctx)
 	if err != nil {
 		return err
 	}
