@@ -9,8 +9,8 @@ type exitCode int
 
 const (
 	exitOK            exitCode = 0
-	exitTrouble       exitCode = 2   // of check and explain: Vault could not be asked
-	exitMissing       exitCode = 3   // of check and explain: not everything resolves
+	exitTrouble       exitCode = 2   // of check, explain and doctor: Vault could not be asked
+	exitMissing       exitCode = 3   // of those: something is missing or to be mended
 	exitFailure       exitCode = 125 // vaultexec failed, the command never ran
 	exitNotExecutable exitCode = 126 // the command is there but cannot be run
 	exitNotFound      exitCode = 127 // there is no such command

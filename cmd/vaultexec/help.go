@@ -18,6 +18,7 @@ Usage:
   vaultexec render [flags]                  write the files, and end
   vaultexec check [flags] [--json]          prove that all references resolve
   vaultexec explain [flags] [NAME]          say where everything comes from
+  vaultexec doctor [flags] [--json]         find what is wrong and what mends it
   vaultexec install DIR                     copy this binary to DIR/vaultexec
   vaultexec completion SHELL                for bash, zsh, fish or powershell
   vaultexec version [--json]
@@ -66,8 +67,8 @@ Exit status:
        on standard error and in the termination log
   126  COMMAND cannot be executed
   127  COMMAND is not found
-  2    of check and explain: Vault could not be asked
-  3    of check and explain: not everything resolves
+  2    of check, explain and doctor: Vault could not be asked
+  3    of check, explain and doctor: something is missing or to be mended
   137  how COMMAND ended cannot be known
 `
 

@@ -44,11 +44,12 @@ func (inv *invocation) fronts(environErr error, ran *bool) []*cobra.Command {
 	render := front("render [flags]", "write the files that a command would get, and end", (*stage).render)
 	check := front("check [flags]", "prove that every reference resolves, without a value", func(s *stage) supervise.Outcome { return s.checkReferences(asJSON) })
 	explain := front("explain [flags] [NAME]", "say where each variable, file and setting comes from, without a value", func(s *stage) supervise.Outcome { return s.explain(inv.name, asJSON) })
-	for _, cmd := range []*cobra.Command{check, explain} {
+	examine := front("doctor [flags]", "look at everything that has to be well, and say what mends what is not", func(s *stage) supervise.Outcome { return s.examine(asJSON) })
+	for _, cmd := range []*cobra.Command{check, explain, examine} {
 		cmd.Flags().BoolVar(&asJSON, "json", false, "the result as JSON")
 	}
 	explain.ValidArgsFunction = completeSetting(inv.flags)
-	return []*cobra.Command{environment, render, check, explain}
+	return []*cobra.Command{environment, render, check, explain, examine}
 }
 
 // takesName tells whether a verb may be followed by a name.

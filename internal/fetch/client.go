@@ -96,6 +96,8 @@ type Client struct {
 	auth     Auth
 	method   method
 	mount    string    // of the login, without auth/ and slashes at its ends
+	role     string    // of the login
+	jwtPath  string    // as it was set; empty: it was not
 	envToken string    // VAULT_TOKEN
 	agent    bool      // VAULT_AGENT_ADDR is set: an agent that may add its own token
 	wrapped  *wrapping // of a token that is found; nil: it is not wrapped
@@ -168,6 +170,8 @@ func New(cfg Config) (*Client, error) {
 		loginNamespace: loginNamespace,
 		auth:           cfg.auth(),
 		mount:          cfg.authMount(),
+		role:           cfg.Role,
+		jwtPath:        cfg.JWTPath,
 		envToken:       cfg.Defaults.token(client.Token()),
 		agent:          vault.AgentAddress != "",
 		wants:          cfg.Wants,

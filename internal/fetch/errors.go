@@ -33,6 +33,8 @@ type Error struct {
 
 	absent bool // about a file that is not there, or has nothing in it yet
 
+	refusal string // Vault's words, of a login that it refused
+
 	retryAfter time.Duration // as the server asked; 0 if it did not
 }
 

@@ -253,12 +253,22 @@ func (f *Finding) suggestFolder(typed string, names []string) {
 	}
 }
 
-// guessedPolicy is what a policy has to say where the mount is not known. The
-// first element is the mount most of the time; the user knows.
+// guessedPolicy is what a policy has to say where the mount is not known.
 func guessedPolicy(typed string) string {
+	policies := guessedPolicies(typed)
+	if len(policies) == 1 {
+		return policies[0]
+	}
+	mount, _, _ := strings.Cut(typed, "/")
+	return fmt.Sprintf("%s or, if %s/ is a KV v2 mount, %s", policies[0], mount, policies[1])
+}
+
+// guessedPolicies are the two that it may be, or the one. The first element is
+// the mount most of the time; the user knows.
+func guessedPolicies(typed string) []string {
 	mount, name, _ := strings.Cut(typed, "/")
 	if strings.HasPrefix(name, "data/") || strings.HasPrefix(name, "metadata/") {
-		return readPolicy(typed)
+		return []string{readPolicy(typed)}
 	}
-	return fmt.Sprintf("%s or, if %s/ is a KV v2 mount, %s", readPolicy(typed), mount, readPolicy(mount+"/data/"+name))
+	return []string{readPolicy(typed), readPolicy(mount + "/data/" + name)}
 }

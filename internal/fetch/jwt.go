@@ -21,7 +21,8 @@ func (c *Client) jwt(cfg Config) method {
 		as, body["role"] = fmt.Sprintf("role %q", cfg.Role), cfg.Role
 	}
 	return method{
-		as: as,
+		as:  as,
+		jwt: func() (string, error) { return c.readCredential(file) },
 		request: func() (api.AuthMethod, error) {
 			jwt, err := c.readCredential(file) // whoever issues it replaces it
 			body["jwt"] = jwt

@@ -25,7 +25,8 @@ func (c *Client) kubernetes(cfg Config) method {
 		missing: "outside of a pod use VAULT_TOKEN or vault login, inside check automountServiceAccountToken or set --jwt-path",
 	}
 	return method{
-		as: fmt.Sprintf("role %q", cfg.Role),
+		as:  fmt.Sprintf("role %q", cfg.Role),
+		jwt: func() (string, error) { return c.readCredential(file) },
 		request: func() (api.AuthMethod, error) {
 			jwt, err := c.readCredential(file) // the kubelet rotates it
 			if err != nil {

@@ -106,7 +106,7 @@ func (c *Client) loginRefused(words string, f *failure) *Error {
 	default:
 		hint = c.method.hint(flatten(f.said))
 	}
-	return &Error{class: ClassAuthDenied, text: fmt.Sprintf("%s: Vault denied it: %s (HTTP %d); %s", words, f.reason, f.status, hint)}
+	return &Error{class: ClassAuthDenied, refusal: flatten(f.said), text: fmt.Sprintf("%s: Vault denied it: %s (HTTP %d); %s", words, f.reason, f.status, hint)}
 }
 
 // wantsSecondFactor is the end of a login that Vault would finish with a second

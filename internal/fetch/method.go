@@ -61,6 +61,8 @@ type method struct {
 	// request makes the login's request, of what files hold at that moment. It
 	// is called for each try. An error of it is final.
 	request func() (api.AuthMethod, error)
+	// jwt is the JWT that the request would be made with; nil: it has none.
+	jwt func() (string, error)
 	// refused hears of Vault's answer; nil: nobody does.
 	refused func(status int, said string)
 	// hint says what to do when Vault refuses for the reason that it gives.

@@ -53,15 +53,15 @@ func (c *Client) takeToken(token, identity string) error {
 
 // loginCommand is how a person gets a token that is good here, ready to paste.
 func (c *Client) loginCommand() string {
-	words := "vault login -address=" + shellWord(strings.TrimSuffix(c.address, addressUnset))
+	words := "vault login -address=" + ShellWord(strings.TrimSuffix(c.address, addressUnset))
 	if c.namespace != "" {
-		words += " -namespace=" + shellWord(c.namespace)
+		words += " -namespace=" + ShellWord(c.namespace)
 	}
 	return words
 }
 
-// shellWord makes one word of s for a shell, in quotes if need be.
-func shellWord(s string) string {
+// ShellWord makes one word of s for a shell, in quotes if need be.
+func ShellWord(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool {
 		return !strings.ContainsRune("-._~/:@%+=", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	}) {

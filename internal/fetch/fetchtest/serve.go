@@ -61,6 +61,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, body []byte) {
 	namespace := strings.Trim(r.Header.Get("X-Vault-Namespace"), "/")
 	token := r.Header.Get("X-Vault-Token")
+	if path == "sys/health" {
+		write(w, http.StatusOK, map[string]any{"initialized": true, "sealed": s.sealed, "standby": false, "version": "1.21.0"})
+		return
+	}
 	if s.sealed {
 		refuse(w, http.StatusServiceUnavailable, "Vault is sealed")
 		return
@@ -83,6 +87,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string, body
 	case !known && token != RootToken:
 		refuse(w, http.StatusForbidden, invalidToken)
 	case s.serveLife(w, token, path, body):
+	case path == "sys/capabilities-self":
+		s.capabilities(w, token, body)
 	case strings.HasPrefix(path, "sys/internal/ui/mounts/"):
 		s.preflight(w, namespace, token, strings.TrimPrefix(path, "sys/internal/ui/mounts/"))
 	case r.URL.Query().Get("list") == "true":
@@ -230,6 +236,28 @@ func (s *Server) may(token, path, capability string) bool {
 		}
 	}
 	return false
+}
+
+// capabilities answers what a token may do with paths.
+func (s *Server) capabilities(w http.ResponseWriter, token string, body []byte) {
+	var sent struct {
+		Paths []string `json:"paths"`
+	}
+	_ = json.Unmarshal(body, &sent)
+	data := map[string]any{}
+	for _, path := range sent.Paths {
+		has := []string{}
+		for _, capability := range []string{"create", "read", "update", "list"} {
+			if s.may(token, path, capability) {
+				has = append(has, capability)
+			}
+		}
+		if len(has) == 0 {
+			has = []string{"deny"}
+		}
+		data[path] = has
+	}
+	answer(w, http.StatusOK, data, nil)
 }
 
 func (s *Server) anywhereBelow(token, prefix string) bool {

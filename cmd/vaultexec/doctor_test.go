@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"vaultexec/internal/fetch/fetchtest"
+)
+
+// doctorsVault has a secret that the token hvs.doctor may read.
+func doctorsVault(t *testing.T) (*fetchtest.Server, []string) {
+	t.Helper()
+	vault := fetchtest.New(t)
+	vault.MountKV("kv/", 2)
+	vault.Put("kv/app", `{"user": "app", "password": "canary"}`)
+	vault.Allow("hvs.doctor", "kv/data/app", "read")
+	vault.TokenLife("hvs.doctor", fetchtest.Life{TTL: time.Hour, Renewable: true})
+	return vault, []string{"VAULT_ADDR=" + vault.URL, "VAULT_TOKEN=hvs.doctor", "VAULTEXEC_LOG_FORMAT=text"}
+}
+
+// diagnose runs the doctor for a program.
+func diagnose(t *testing.T, environ []string, args ...string) (result, diagnosis) {
+	t.Helper()
+	got := vaultexec(t, environ, append([]string{"doctor", "--json", "--log-level", "debug"}, args...)...)
+	var d diagnosis
+	if err := json.Unmarshal([]byte(got.stdout), &d); err != nil {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	for _, secret := range []string{"canary", "hvs.doctor"} {
+		if strings.Contains(got.stdout+got.stderr, secret) {
+			t.Errorf("a value is shown: %+v", got)
+		}
+	}
+	return got, d
+}
+
+// of finds the checks of a name, a line each.
+func (d diagnosis) of(check string) string {
+	var lines []string
+	for _, c := range d.Checks {
+		if c.Check == check {
+			lines = append(lines, c.State+": "+c.Detail)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestVerbDoctor(t *testing.T) {
+	_, environ := doctorsVault(t)
+	file := filepath.Join(t.TempDir(), "new", "file")
+	got, d := diagnose(t, environ, "--secret", "kv/app", "--file", file+"=kv/app#password")
+	if got.code != 0 || !d.OK || d.Class != "" {
+		t.Errorf("%+v", got)
+	}
+	for check, want := range map[string]string{
+		"settings":     "ok: they go together",
+		"address":      "ok: http://127.0.0.1:",
+		"dns":          "ok: 127.0.0.1 is 127.0.0.1",
+		"connection":   "ok: ",
+		"tls":          "ok: none: ",
+		"health":       "ok: Vault 1.21.0 is unsealed and active",
+		"clock":        "ok: ",
+		"login":        "ok: as the token of VAULT_TOKEN",
+		"token":        "ok: a service token, good for ",
+		"capabilities": "ok: kv/app: read of kv/data/app (mount kv/, KV v2)\nok: kv/app#password: ",
+		"secrets":      "ok: all are there",
+		"sizes":        "ok: 3 variables take ",
+		"pid 1":        "ok: this is process ",
+		"tty":          "ok: none of",
+	} {
+		if !strings.HasPrefix(d.of(check), want) {
+			t.Errorf("%s is %q, want %q", check, d.of(check), want)
+		}
+	}
+	if !strings.Contains(d.of("files"), filepath.Dir(file)) {
+		t.Errorf("files: %s", d.of("files"))
+	}
+	plain := vaultexec(t, environ, "doctor", "--secret", "kv/app")
+	if plain.code != 0 || plain.stderr != "" || !hasRow(plain.stdout, "ok health Vault 1.21.0") {
+		t.Errorf("%+v", plain)
+	}
+	if got := vaultexec(t, nil, "doctor"); got.code != 0 || !hasRow(got.stdout, "ok address VAULT_ADDR is not set, and nothing") {
+		t.Errorf("with nothing to do: %+v", got)
+	}
+}
+
+// Each trouble is found where it is, with what mends it, and the rest is looked
+// at as far as it can be.
+func TestVerbDoctorFinds(t *testing.T) {
+	jwt := func(claims string) string {
+		return "h." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".canary"
+	}
+	dir := t.TempDir()
+	write := func(name, text string) string { return writeTo(t, filepath.Join(dir, name), text) }
+	good := jwt(fmt.Sprintf(`{"aud":["vault"],"iss":"k8s","sub":"system:serviceaccount:ns:app","exp":%d}`, time.Now().Add(time.Hour).Unix()))
+	old := jwt(`{"aud":["vault"],"sub":"system:serviceaccount:ns:app","exp":1700000000}`)
+	for _, tt := range []struct {
+		name   string
+		args   string
+		change func(*fetchtest.Server)
+		code   int
+		check  string
+		want   string // its state and the beginning of its detail
+		fix    string // is part of what mends it
+		after  string // another check, and its state
+	}{
+		{"denied", "--secret kv/app --secret kv/other", nil, 3, "capabilities", "failed: kv/other: the policies do not allow read of kv/data/other (mount kv/, KV v2)", `path "kv/data/other" { capabilities = ["read"] }`, "pid 1 ok"},
+		{"no mount", "--secret none/app", nil, 3, "capabilities", "failed: none/app: permission denied: the policies open nothing below its mount, or there is no mount", `path "none/data/app" { capabilities = ["read"] }`, "pid 1 ok"},
+		{"key missing", "--env A=kv/app#passwort", nil, 3, "secrets", "failed: kv/app#passwort: no key passwort in kv/data/app", "", "sizes skipped"},
+		{"token revoked", "--secret kv/app", func(v *fetchtest.Server) { v.Revoke("hvs.doctor") }, 3, "token", "failed: Vault at http://127.0.0.1:", "vault login -address=http://127.0.0.1:", "capabilities skipped"},
+		{"token ends", "--secret kv/app", func(v *fetchtest.Server) { v.TokenLife("hvs.doctor", fetchtest.Life{TTL: time.Minute}) }, 0, "token", "warning: a service token, good for ", "vault login -address=", "secrets ok"},
+		{"sealed", "--secret kv/app", func(v *fetchtest.Server) { v.Seal(true) }, 2, "health", "failed: Vault 1.21.0 is sealed", "vault operator unseal", "login skipped"},
+		{"clock", "--secret kv/app", func(v *fetchtest.Server) {
+			v.FaultOn("GET sys/health", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+				_, _ = w.Write([]byte(`{"initialized": true, "version": "1.21.0"}`))
+			})
+		}, 3, "clock", "failed: this machine's clock is ", "timedatectl set-ntp true", "secrets ok"},
+		{"not initialized", "--secret kv/app", func(v *fetchtest.Server) {
+			v.FaultOn("GET sys/health", func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte(`{"initialized": false, "sealed": true, "version": "1.21.0"}`))
+			})
+		}, 2, "health", "failed: Vault 1.21.0 is not initialized", "vault operator init", "login skipped"},
+		{"not Vault", "--secret kv/app", func(v *fetchtest.Server) {
+			v.FaultOn("GET sys/health", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>canary`)) })
+		}, 2, "health", "failed: asking for the health at ", "vault status", "clock skipped"},
+		{"no role", "--role app --jwt-path " + write("good", good) + " --secret kv/app", nil, 3, "login", `failed: login with role "app" at auth/kubernetes`, "", "jwt ok"},
+		{"JWT expired", "--role app --jwt-path " + write("old", old) + " --secret kv/app", nil, 3, "jwt", "failed: for vault, issued by nobody to system:serviceaccount:ns:app, expired ", "kubectl --namespace ns create token app --audience vault > " + dir + "/old", "login failed"},
+		{"no JWT", "--role app --jwt-path " + dir + "/none --secret kv/app", nil, 3, "jwt", "failed: the service account token " + dir + "/none cannot be read", "", "login failed"},
+		{"conflict", "--secret kv/app --prefix 7", nil, 3, "settings", `failed: --prefix "7" cannot begin a variable's name`, "", "token ok"},
+		{"destination", "--file /dev/null/x=kv/app#user", nil, 3, "files", "failed: /dev/null: it is no directory", "", "secrets ok"},
+		{"file of others", "--from " + dir + "/nothing", nil, 3, "sources", "failed: " + dir + "/nothing: ", "", "sizes skipped"},
+		{"too large", "--env-template LARGE=@" + write("template", "{{range(loop 140000)}}x{{end}}"), nil, 3, "sizes", "failed: variable LARGE takes 140007 bytes, and this system passes at most 131072 in one string: hand it over with --file", "", "pid 1 ok"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			vault, environ := doctorsVault(t)
+			if tt.change != nil {
+				tt.change(vault)
+			}
+			got, d := diagnose(t, environ, strings.Fields(tt.args)...)
+			if got.code != tt.code || d.OK != (tt.code == 0) {
+				t.Errorf("exit status %d, want %d: %s", got.code, tt.code, got.stdout)
+			}
+			found := false
+			for _, c := range d.Checks {
+				found = found || c.Check == tt.check && strings.HasPrefix(c.State+": "+c.Detail, tt.want) && strings.Contains(strings.Join(c.Fix, "\n"), tt.fix)
+			}
+			if !found {
+				t.Errorf("%s is not %q, with %q\n%s", tt.check, tt.want, tt.fix, got.stdout)
+			}
+			check, state := tt.after[:strings.LastIndex(tt.after, " ")], tt.after[strings.LastIndex(tt.after, " ")+1:]
+			if !strings.HasPrefix(d.of(check), state) {
+				t.Errorf("%s is %q, want %s", check, d.of(check), state)
+			}
+			if tt.code != 0 && !strings.Contains(got.stderr, "failed: see above") {
+				t.Errorf("stderr: %s", got.stderr)
+			}
+		})
+	}
+}
+
+func writeTo(t *testing.T, file, text string) string {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
