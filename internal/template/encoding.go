@@ -29,6 +29,8 @@ func encodingFunctions() text.FuncMap {
 		"toYAML":                toYAML,
 		"toTOML":                toTOML,
 		"parseJSON":             parseJSON,
+		"parseYAML":             parseYAML,
+		"sockaddr":              socketAddress,
 	}
 }
 

@@ -172,8 +172,6 @@ func unsupported() map[string]string {
 		"nomadVarListSafe": consul, "nomadVar": consul, "nomadVarExists": consul,
 		"plugin":      "a template runs no programs here",
 		"writeToFile": "a template has one output here: give the other file a --template or a --file of its own",
-		"parseYAML":   "YAML is not read here: keep JSON in Vault and use parseJSON",
-		"sockaddr":    "it is not supported: give the address in a variable and use env",
 		"spew_dump":   noSpew, "spew_printf": noSpew, "spew_sdump": noSpew, "spew_sprintf": noSpew,
 	}
 }
