@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"vaultexec/integration/servers"
 )
 
 // Dynamic credentials are renewed, and replaced before their maximum is
@@ -77,17 +79,7 @@ func TestP10RenewalFailsForAWhile(t *testing.T) {
 	d := newDBRole(t, 36*time.Second, time.Hour) // three seconds and more for another try
 	path := d.CredsPath(d.name)
 	p := newProxy(t, sharedVault(t).Address)
-	spoil := 1
-	p.onRequest(func(_ int, w http.ResponseWriter, r *http.Request) bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if r.URL.Path != "/v1/sys/leases/renew" || spoil == 0 {
-			return false
-		}
-		spoil--
-		http.Error(w, `{"errors":["spoiled by the test"]}`, http.StatusInternalServerError)
-		return true
-	})
+	p.Add(servers.Rule{Prefix: "/v1/sys/leases/renew", Times: 1, Do: servers.Answer(500)})
 	l := d.account(t, path, nil).login(t, d.flags(path, quick...)...).vault(p.address).env("LIVE_DB=" + d.pg.Address).live()
 	credentials(l.nth(1, "start"))
 	l.more(p, 2, http.MethodPut, "sys/leases/renew")

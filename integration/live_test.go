@@ -276,17 +276,6 @@ func said(stderr, text string) int {
 	return n
 }
 
-// reads counts the requests of one kind to a proxy.
-func (p *proxy) count(method, path string) int {
-	n := 0
-	for _, r := range p.requests() {
-		if r.Method == method && r.URL.Path == "/v1/"+path {
-			n++
-		}
-	}
-	return n
-}
-
 // more waits until n more requests of a kind came than there are now.
 func (l *life) more(p *proxy, n int, method, path string) {
 	l.t.Helper()

@@ -19,6 +19,7 @@ type exchange struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	rule *Rule
+	n    int // how many requests have fallen under the rule, with this one
 }
 
 // pass sends it to the server behind the proxy.
@@ -53,6 +54,16 @@ func Answer(status int, headers ...string) Fault {
 		}
 		x.w.WriteHeader(status)
 		fmt.Fprintln(x.w, `{"errors":["spoiled by the test"]}`)
+	}
+}
+
+// Func has f answer, which is told the number of the request under the rule,
+// from 1; where it says that it has not the request passes through.
+func Func(f func(n int, w http.ResponseWriter, r *http.Request) bool) Fault {
+	return func(x *exchange) {
+		if !f(x.n, x.w, x.r) {
+			x.pass()
+		}
 	}
 }
 
@@ -179,8 +190,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if rule := p.note(r); rule != nil && rule.Do != nil {
-		rule.Do(&exchange{w, r, rule})
+	if rule, n := p.note(r); rule != nil && rule.Do != nil {
+		rule.Do(&exchange{w, r, rule, n})
 		return
 	}
 	p.forward.ServeHTTP(w, r)

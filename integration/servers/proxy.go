@@ -58,8 +58,9 @@ type Proxy struct {
 type Seen struct {
 	Time   time.Time
 	Method string
-	Path   string // with /v1
-	Rule   *Rule  // that it fell under; nil for none
+	Path   string        // with /v1
+	Rule   *Rule         // that it fell under; nil for none
+	Whole  *http.Request // all of it but its body
 }
 
 // Rule is what happens to some of the requests. The one that was added last
@@ -93,7 +94,11 @@ func (p *Proxy) start(opt ProxyOptions) error {
 		return err
 	}
 	p.forward = &httputil.ReverseProxy{
-		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(p.next()); r.SetXForwarded() },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(p.next())
+			r.SetXForwarded()
+			r.Out.Header.Del("X-Vault-Namespace") // the servers behind it have none
+		},
 		Transport:      &http.Transport{DisableKeepAlives: true}, // servers behind it are killed
 		ModifyResponse: spoil,
 		ErrorLog:       quiet,
@@ -296,21 +301,23 @@ func (p *Proxy) Connections() int {
 	return p.taken
 }
 
-// note writes a request down and gives the rule it falls under, if any.
-func (p *Proxy) note(r *http.Request) *Rule {
+// note writes a request down and gives the rule it falls under, if any, and the
+// how many have fallen under that with it.
+func (p *Proxy) note(r *http.Request) (*Rule, int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.rules, func(rule *Rule) bool {
 		return (rule.Method == "" || rule.Method == r.Method) && strings.HasPrefix(r.URL.Path, rule.Prefix) &&
 			(rule.Times == 0 || rule.count < rule.Times)
 	})
-	s := Seen{Time: time.Now(), Method: r.Method, Path: r.URL.Path}
+	s, n := Seen{Time: time.Now(), Method: r.Method, Path: r.URL.Path, Whole: r.Clone(r.Context())}, 0
 	if i >= 0 {
 		s.Rule = p.rules[i]
 		s.Rule.count++
+		n = s.Rule.count
 	}
 	p.seen = append(p.seen, s)
 	close(p.arrived)
 	p.arrived = make(chan struct{})
-	return s.Rule
+	return s.Rule, n
 }
