@@ -108,6 +108,30 @@ func TestP12AnotherUserWithoutRoot(t *testing.T) {
 	vaultexec(t, "--user", "no-such-user").exec("/bin/true").run().refused("usage", `there is no user "no-such-user" here`)
 }
 
+// When the kernel refuses the command to its user, it is still vaultexec that
+// takes the files away and reports.
+func TestP11AnotherUserCannotRunIt(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	kv := kvMount(t, 2)
+	kv.put(t, "app", fields{"password": canary(t, "password")})
+	for _, flags := range [][]string{{"--mode", "exec"}, {"--mode", "exec", "--no-new-privs"}, {"--mode", "supervise"}} {
+		dir := t.TempDir()
+		files, last, command := filepath.Join(dir, "files"), filepath.Join(dir, "last"), filepath.Join(dir, "command")
+		mustDo(t, os.Mkdir(files, 0o700))
+		writeFile(t, last, "")
+		mustDo(t, os.Chmod(last, 0o600))
+		mustDo(t, os.WriteFile(command, []byte("#!/bin/sh\n"), 0o700))
+		mustDo(t, os.Chmod(dir, 0o700)) // not to be entered by the user
+		kv.run(t, []string{"app"}, append(flags, "--user", "4711:815", "--termination-log", last, "--file", files+"/a="+kv.path("app")+"#password")...).
+			exec(command).run().exited(126).says("permission denied to user 4711 and group 815")
+		nothingLeft(t, files)
+		if said, err := os.ReadFile(last); err != nil || !strings.Contains(string(said), "permission denied to user 4711") {
+			t.Errorf("%v: the termination log has %q, %v", flags, said, err)
+		}
+	}
+}
+
 // Files stay off the disk.
 func TestP11RequireTmpfs(t *testing.T) {
 	t.Parallel()

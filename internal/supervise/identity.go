@@ -27,18 +27,3 @@ func (id *Identity) Apply(sys *syscall.SysProcAttr) {
 func (id *Identity) isOurs() bool {
 	return os.Geteuid() != 0 && os.Getuid() == id.UID && os.Geteuid() == id.UID && os.Getgid() == id.GID && os.Getegid() == id.GID
 }
-
-// take makes this process who the command is to be: groups first, which only
-// root may set.
-func (id *Identity) take() error {
-	if id == nil || id.isOurs() {
-		return nil
-	}
-	if err := syscall.Setgroups(id.Groups); err != nil {
-		return err
-	}
-	if err := syscall.Setgid(id.GID); err != nil {
-		return err
-	}
-	return syscall.Setuid(id.UID)
-}

@@ -3,7 +3,6 @@ package supervise
 import (
 	"errors"
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -141,19 +140,26 @@ func become(command Command) error {
 			err = duplicate(int(file.Fd()), d.Number)
 		}
 		if err != nil {
-			return newStartError(command.Path, err)
+			return startFailure(command, err)
 		}
 	}
-	if command.NoNewPrivs {
-		runtime.LockOSThread() // of which it is an attribute, and which becomes the command
-		if err := dropNewPrivs(); err != nil {
-			return newStartError(command.Path, err)
+	exec := func() error {
+		if command.NoNewPrivs {
+			if err := dropNewPrivs(); err != nil {
+				return err
+			}
 		}
+		if err := command.As.take(); err != nil {
+			return err
+		}
+		return unix.Exec(command.Path, command.Args, command.Env)
 	}
-	if err := command.As.take(); err != nil {
-		return startFailure(command, err)
+	if command.NoNewPrivs || command.As != nil {
+		// If it fails, files are still to be removed and a report to be written,
+		// by who we are.
+		return startFailure(command, apart(exec))
 	}
-	return newStartError(command.Path, unix.Exec(command.Path, command.Args, command.Env))
+	return startFailure(command, exec())
 }
 
 // inheritError tells a file that could not be made from a command that could

@@ -12,3 +12,6 @@ import (
 func WithoutNewPrivs(func() error) error { return unix.ENOSYS }
 
 func dropNewPrivs() error { return unix.ENOSYS }
+
+// apart calls f: what it does counts for the process.
+func apart(f func() error) error { return f() }
