@@ -129,6 +129,9 @@ func TestErrorsSayWhereAndShowNoValue(t *testing.T) {
 	if _, err := execute(t, `{{ file "`+dir+`/link" }}`, Options{Sandbox: dir}); err == nil || !strings.Contains(err.Error(), "outside of the sandbox") {
 		t.Errorf("a link out of the sandbox: %v", err)
 	}
+	if _, err := execute(t, `{{ env "X" }}`, Options{Deny: []string{"env"}}); err == nil || !strings.Contains(err.Error(), "env: function_denylist forbids it") {
+		t.Errorf("a function of the execution: %v", err)
+	}
 	for _, o := range []Options{{Deny: []string{"toUpper"}}, {Deny: []string{"to*"}}} {
 		if _, err := execute(t, `{{ toUpper "x" }}`, o); err == nil || !strings.Contains(err.Error(), "toUpper: function_denylist forbids it") {
 			t.Errorf("%v: %v", o, err)

@@ -53,8 +53,7 @@ func Parse(source string, o Options) (*Template, error) {
 	} else {
 		t.Option("missingkey=error")
 	}
-	e := &execution{options: o}
-	t.Funcs(e.functions())
+	t.Funcs(used(source, o.functions()))
 	if _, err := t.Parse(source); err != nil {
 		return nil, o.parseError(err)
 	}
@@ -72,11 +71,13 @@ type Result struct {
 // template is executed as if it were empty, to find what else it wants.
 func (t *Template) Execute(d Data) (Result, error) {
 	e := &execution{options: t.options, source: t.source, data: d}
-	copied, err := t.tree.Clone() // with functions of its own: executions may be side by side
+	copied, err := t.tree.Clone() // with some functions of its own: executions may be side by side
 	if err != nil {
 		panic("BUG: a template that was not executed cannot be cloned: " + err.Error())
 	}
-	e.template = copied.Funcs(e.functions())
+	own := used(t.source, e.functions())
+	maps.DeleteFunc(own, func(name string, _ any) bool { return t.options.denies(name) }) // they stay what refuses
+	e.template = copied.Funcs(own)
 	var out limited
 	err = e.template.Execute(&out, d.dot())
 	r := Result{Used: e.used, Missing: e.missing}
@@ -104,7 +105,7 @@ func (d Data) dot() any {
 	return fields
 }
 
-// execution is one execution of a template; its functions are the template's.
+// execution is one execution of a template; some functions are its methods.
 type execution struct {
 	options  Options
 	source   string
@@ -131,27 +132,48 @@ func (e *execution) ask(s ref.Source) (secret.Fields, bool) {
 	return fields, there
 }
 
-// functions are all that a template can call.
-func (e *execution) functions() text.FuncMap {
+// functions are all that a template can call. Those of an execution are there by
+// name; each execution puts its own in their place.
+func (o Options) functions() text.FuncMap {
 	all := text.FuncMap{}
-	for _, some := range []text.FuncMap{e.vaultFunctions(), e.ownFunctions(), textFunctions(), encodingFunctions(), collectionFunctions(), mathFunctions(), sprigFunctions(), printFunctions()} {
+	for _, some := range []text.FuncMap{textFunctions(), encodingFunctions(), collectionFunctions(), mathFunctions(), sprigFunctions(), printFunctions()} {
 		maps.Copy(all, some)
 	}
-	if e.options.Sprig {
+	if o.Sprig {
 		for name, f := range sprigFunctions() {
 			all[strings.TrimPrefix(name, "sprig_")] = f
 		}
 	}
+	maps.Copy(all, (&execution{options: o}).functions())
 	for name, why := range unsupported() {
 		all[name] = refusing(name, why)
 	}
 	for name := range all {
-		if ref.Match(e.options.Deny, name) {
+		if o.denies(name) {
 			all[name] = refusing(name, "function_denylist forbids it")
 		}
 	}
 	return all
 }
+
+// used leaves out functions that a source does not name: text/template copies its
+// table for each execution.
+func used(source string, functions text.FuncMap) text.FuncMap {
+	maps.DeleteFunc(functions, func(name string, _ any) bool { return !strings.Contains(source, name) })
+	return functions
+}
+
+// functions are those that depend on the execution.
+func (e *execution) functions() text.FuncMap {
+	own := text.FuncMap{}
+	for _, some := range []text.FuncMap{e.vaultFunctions(), e.ownFunctions()} {
+		maps.Copy(own, some)
+	}
+	return own
+}
+
+// denies tells whether a template may not use a function.
+func (o Options) denies(name string) bool { return ref.Match(o.Deny, name) }
 
 // refusing is a function that only says why it is none.
 func refusing(name, why string) any {
