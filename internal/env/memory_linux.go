@@ -21,8 +21,15 @@ func (w *Written) checkMemory(root *os.Root) error {
 	if err := unix.Fstatfs(int(dir.Fd()), &fs); err != nil {
 		return err
 	}
-	if fs.Type != unix.TMPFS_MAGIC && fs.Type != unix.RAMFS_MAGIC {
+	if !IsMemory(&fs) {
 		return errDisk
 	}
 	return nil
+}
+
+// IsMemory tells whether a file system has all its files in memory.
+func IsMemory(fs *unix.Statfs_t) bool {
+	// The field is 32 or 64 bits wide, with or without a sign; the number is 32.
+	kind := uint32(fs.Type)
+	return kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC
 }
