@@ -301,7 +301,7 @@ func (p *Proxy) Connections() int {
 	return p.taken
 }
 
-// note writes a request down and gives the rule it falls under, if any, and the
+// note writes a request down and gives the rule it falls under, if any, and
 // how many have fallen under that with it.
 func (p *Proxy) note(r *http.Request) (*Rule, int) {
 	p.mu.Lock()
