@@ -137,6 +137,11 @@ func TestP1AppRoleLogin(t *testing.T) {
 	role, secretID := c.newAppRole(t, nil)
 	flags := []string{"--auth", "approle", "--role-id-path", role}
 	c.reads(t, append(flags, "--secret-id-path", secretID)...)
+	for _, verb := range []string{"check", "explain", "doctor"} { // a look uses nothing up
+		look := c.run(t, append(flags, "--secret-id-path", secretID, "--remove-secret-id")...).alone()
+		look.flags = append([]string{verb}, look.flags...)
+		look.run()
+	}
 	if _, err := os.Stat(secretID); err != nil {
 		t.Errorf("nobody asked for its removal: %v", err)
 	}

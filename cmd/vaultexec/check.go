@@ -42,6 +42,9 @@ type checkResult struct {
 // checkReferences resolves everything, files included, without writing one,
 // and says what became of each reference. Its login leaves nothing behind.
 func (s *stage) checkReferences(asJSON bool) supervise.Outcome {
+	if err := s.spare(); err != nil {
+		return supervise.Outcome{Err: err}
+	}
 	prep, outcome := s.prepare(everythingDry)
 	if prep == nil || outcome.Err == nil && outcome.Code != 0 {
 		return outcome
@@ -52,6 +55,16 @@ func (s *stage) checkReferences(asJSON bool) supervise.Outcome {
 		err = printErr
 	}
 	return supervise.Outcome{Err: err}
+}
+
+// spare keeps a look from using up what the command's own login needs: a secret
+// ID is not removed, and what is good for one login is left alone.
+func (s *stage) spare() error {
+	s.settings.RemoveSecretID = false
+	if !s.settings.Wrapped {
+		return nil
+	}
+	return &usageError{s.settings.Origin("wrapped") + ": a wrapping token can be unwrapped once, and that is for the command: vaultexec doctor looks at everything before the login"}
 }
 
 // judge sorts what went wrong by reference.

@@ -54,6 +54,7 @@ func (d *doctor) examineVault(ctx context.Context) {
 	if d.planner != nil && d.planner.Templates() {
 		cfg.Wants = d.planner.Wanted
 	}
+	cfg.RemoveSecretID = false // see spare
 	client, err := fetch.New(cfg)
 	forgetCredentials(d.log)
 	if err != nil {
@@ -75,6 +76,10 @@ func (d *doctor) examineVault(ctx context.Context) {
 		return
 	}
 	d.examineJWT()
+	if err := d.spare(); err != nil {
+		d.skip("jwt", "", err.Error())
+		return
+	}
 	if d.examineLogin(ctx) && d.examineToken(ctx) {
 		d.examineSecrets(ctx, refs)
 	}

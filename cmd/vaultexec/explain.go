@@ -69,6 +69,9 @@ const explainPatience = 10 * time.Second
 // of it comes from. What is missing or cannot be asked for is said at its place.
 func (s *stage) explain(name string, asJSON bool) supervise.Outcome {
 	all := explained{Settings: s.explainSettings()}
+	if err := s.spare(); err != nil && !isSettingName(name) {
+		return supervise.Outcome{Err: err}
+	}
 	if !s.settings.IsSet("startup-timeout") {
 		s.settings.StartupTimeout = explainPatience
 	}

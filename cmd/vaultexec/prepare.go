@@ -28,6 +28,7 @@ type preparation struct {
 	log      *slog.Logger
 
 	dry     bool            // write no files
+	judged  bool            // somebody says afterwards of each reference what became of it
 	surveys bool            // go on where something is missing, and note where secrets are from
 	watch   bool            // keep the secrets alive once they are there
 	caughtc <-chan struct{} // closed when the signals are caught
@@ -184,6 +185,12 @@ func (p *preparation) fetch(ctx context.Context) error {
 	}
 	<-p.caughtc
 	p.secrets = map[ref.Source]secret.Fields{}
+	if client != nil && len(files) > 0 && !p.judged && client.FindsToken() {
+		// Whoever has to log in hears of it before files are waited for.
+		if err := client.Login(ctx); err != nil {
+			return err
+		}
+	}
 	err := p.readFiles(ctx, files)
 	if client == nil || err != nil && !p.surveys {
 		return err

@@ -38,6 +38,10 @@ func (c *Client) Login(ctx context.Context) error {
 	return nil
 }
 
+// FindsToken tells whether a login takes a token that somebody has left, at once
+// and without asking Vault: there is one, or there is none.
+func (c *Client) FindsToken() bool { return c.auth == AuthToken && c.wrapped == nil }
+
 // makeToken logs in at the mount.
 func (c *Client) makeToken(ctx context.Context) error {
 	words := fmt.Sprintf("login with %s at auth/%s", c.method.as, c.mount)
