@@ -90,7 +90,7 @@ func explodeMap(flat map[string]any) (map[string]any, error) {
 // merge puts what the one map has into the other, also into the maps within, and
 // gives that. A value that is there stays, unless it is empty or to be overridden.
 func merge(into, from map[string]any, override bool) map[string]any {
-	if into == nil {
+	if into == nil && from != nil {
 		into = map[string]any{}
 	}
 	for k, v := range from {
@@ -133,8 +133,8 @@ func (e *execution) loop(limits ...any) (<-chan int64, error) {
 		bounds[2-len(limits)+i] = n
 	}
 	next, end := bounds[0], max(bounds[0], bounds[1])
-	if e.loops += uint64(end) - uint64(next); e.loops > maxLoop || uint64(end)-uint64(next) > maxLoop {
-		return nil, failf("loop: all loops together have more than %d numbers", maxLoop)
+	if err := e.count("loop", uint64(end)-uint64(next)); err != nil {
+		return nil, err
 	}
 	numbers := make(chan int64, end-next)
 	for ; next < end; next++ {
@@ -142,6 +142,14 @@ func (e *execution) loop(limits ...any) (<-chan int64, error) {
 	}
 	close(numbers)
 	return numbers, nil
+}
+
+// count notes that a function is to give so many numbers.
+func (e *execution) count(function string, n uint64) error {
+	if e.loops += n; e.loops > maxLoop || n > maxLoop {
+		return failf("%s: all loops together have more than %d numbers", function, maxLoop)
+	}
+	return nil
 }
 
 func wholeNumber(function string, v any) (int64, error) {

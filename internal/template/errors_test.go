@@ -93,6 +93,45 @@ func TestErrorsSayWhereAndShowNoValue(t *testing.T) {
 		{with(`{{ sprig_fail .Data.s }}`), "sprig_fail: "},
 		{with(`{{ sprig_repeat 1000000000 .Data.s }}`), "sprig_repeat: the text becomes longer"},
 		{with(`{{ indent 1000000000 .Data.s }}`), "indent: the text becomes longer"},
+		{with(`{{ sprig_append .Data.s 1 }}`), "sprig_append: takes a list"},
+		{with(`{{ sprig_slice .Data.l 2 }}`), "sprig_slice: the list has no such part"},
+		{with(`{{ sprig_chunk 0 .Data.l }}`), "sprig_chunk: takes a number from 1 up"},
+		{with(`{{ sprig_dig "s" "x" 0 .Data }}`), "sprig_dig: a key is no text"},
+		{with(`{{ sprig_dig .Data }}`), "sprig_dig: takes at least"},
+		{with(`{{ sprig_div .Data.n 0 }}`), "sprig_div: by zero"},
+		{with(`{{ sprig_divf .Data.n .Data.s }}`), "sprig_divf: by zero"},
+		{with(`{{ sprig_addf .Data.n "inf" }}`), "sprig_addf: an argument is infinite"},
+		{with(`{{ sprig_mustFromJson .Data.s }}`), "sprig_mustFromJson: the text is not JSON"},
+		{with(`{{ sprig_b32dec .Data.s }}`), "sprig_b32dec: the text is not base32"},
+		{with(`{{ sprig_urlParse (print "%zz" .Data.s) }}`), "sprig_urlParse: the text is no URL"},
+		{with(`{{ sprig_urlJoin (sprig_dict "userinfo" (print .Data.s "%zz")) }}`), "sprig_urlJoin: the part userinfo"},
+		{with(`{{ sprig_urlJoin (sprig_dict "host" .Data.l) }}`), "sprig_urlJoin: the part host is no text"},
+		{with(`{{ sprig_mustToDate "2006" .Data.s }}`), "sprig_mustToDate: the text is no time"},
+		{with(`{{ sprig_mustDateModify .Data.s sprig_now }}`), "sprig_mustDateModify: the first argument is no duration"},
+		{with(`{{ sprig_decryptAES "x" .Data.s }}`), "sprig_decryptAES: "},
+		{with(`{{ sprig_mustRegexMatch (print "(" .Data.s) "x" }}`), "sprig_mustRegexMatch: "},
+		{with(`{{ sprig_regexReplaceAll (print "(" .Data.s) "x" "y" }}`), "sprig_regexReplaceAll: the first argument is no regular"},
+		{with(`{{ sprig_regexMatch (sprig_repeat 5000 .Data.s) "x" }}`), "sprig_regexMatch: the regular expression is longer than 4096"},
+		{with(`{{ regexMatch (sprig_repeat 5000 .Data.s) "x" }}`), "regexMatch: the regular expression is longer than 4096"},
+		{with(`{{ sprig_regexReplaceAll "" (sprig_repeat 10000 .Data.s) (sprig_repeat 10000 .Data.s) }}`), "sprig_regexReplaceAll: the text becomes longer"},
+		{with(`{{ sprig_regexSplit "" (sprig_repeat 200000 .Data.s) -1 }}`), "sprig_regexSplit: the list has more than"},
+		{with(`{{ sprig_regexFindAll "." (sprig_repeat 200000 .Data.s) -1 }}`), "sprig_regexFindAll: the list has more than"},
+		{with(`{{ sprig_split "" (sprig_repeat 200000 .Data.s) }}`), "sprig_split: the list has more than"},
+		{with(`{{ sprig_wrapWith 1 (sprig_repeat 10000 .Data.s) (sprig_repeat 10000 .Data.s) }}`), "sprig_wrapWith: the text becomes longer"},
+		{with(`{{ sprig_snakecase (sprig_repeat 100000 .Data.s) }}`), "sprig_snakecase: the text is longer than"},
+		{with(`{{ sprig_join (sprig_repeat 10000 .Data.s) (sprig_until 1000) }}`), "sprig_join: the text becomes longer"},
+		{with(`{{ $x := sprig_repeat 1000000 .Data.s }}{{ sprig_join "" (sprig_list $x $x) }}`), "sprig_join: the text becomes longer"},
+		{with(`{{ sprig_until 9223372036854775807 }}`), "sprig_until: all loops together"},
+		{with(`{{ sprig_untilStep -9223372036854775808 9223372036854775807 1 }}`), "sprig_untilStep: all loops together"},
+		{with(`{{ sprig_seq 1000000 -1000000 }}`), "sprig_seq: all loops together"},
+		{with(`{{ range loop 2000 }}{{ sprig_seq 2000 }}{{ end }}`), "sprig_seq: all loops together"},
+		{with(`{{ $l := .Data.l }}{{ range loop 30 }}{{ $l = sprig_concat $l $l }}{{ end }}`), "sprig_concat: the list has more than"},
+		{with(`{{ sprig_until 4000 | sprig_chunk 1 | sprig_uniq }}`), "sprig_uniq: the list has too many"},
+		{with(`{{ $l := .Data.l }}{{ range loop 30 }}{{ $l = sprig_list $l $l }}{{ end }}{{ sprig_deepCopy $l }}`), "sprig_deepCopy: the value has more than"},
+		{with(`{{ $m := sprig_set .Data "self" .Data }}{{ sprig_deepCopy $m }}`), "sprig_deepCopy: the value has more than"},
+		{with(`{{ sprig_randAlphaNum 8 }}`), "sprig_randAlphaNum: it gives another value each time"},
+		{with(`{{ sprig_bcrypt .Data.s }}`), "sprig_bcrypt: its result is another one each time"},
+		{with(`{{ sprig_genCA .Data.s 365 }}`), "sprig_genCA: it makes another certificate each time"},
 		{with(`{{ spew_dump .Data }}`), "spew_dump: "},
 		{with(`{{ plugin "sh" .Data.s }}`), "plugin: "},
 		{with(`{{ key .Data.s }}`), "Consul"},
@@ -135,6 +174,44 @@ func TestErrorsSayWhereAndShowNoValue(t *testing.T) {
 	for _, o := range []Options{{Deny: []string{"toUpper"}}, {Deny: []string{"to*"}}} {
 		if _, err := execute(t, `{{ toUpper "x" }}`, o); err == nil || !strings.Contains(err.Error(), "toUpper: function_denylist forbids it") {
 			t.Errorf("%v: %v", o, err)
+		}
+	}
+}
+
+// TestNoFunctionShowsAValue gives every function every kind of value.
+func TestNoFunctionShowsAValue(t *testing.T) {
+	values := []string{".Data.s", ".Data.n", ".Data.l", ".Data.m", "nil", "-1"}
+	for name := range (Options{}).functions() {
+		calls := []string{name}
+		for _, a := range values {
+			calls = append(calls, name+" "+a, name+" "+a+" .Data.s", name+" .Data.s "+a, name+" "+a+" "+a+" "+a)
+		}
+		for _, call := range calls {
+			_, err := execute(t, "{{ with secret `kv/app` }}{{ "+call+" }}{{ end }}", Options{Sandbox: "/none"})
+			if err != nil && leaks(err) {
+				t.Errorf("%s: %v", call, err)
+			}
+		}
+	}
+}
+
+// TestSprigHasItsOwnNames: where a template has sprig's names, as vault-env's do,
+// what is refused is refused by them too, and env stays ours.
+func TestSprigHasItsOwnNames(t *testing.T) {
+	for source, want := range map[string]string{
+		`{{ until 3 }}{{ seq 2 }}{{ list 1 | first }}{{ biggest 1 2 }}`: "[0 1 2]1 212",
+		`{{ env "X" }}`: canary,
+	} {
+		if got, err := execute(t, source, Options{Sprig: true}); err != nil || got != want {
+			t.Errorf("%s gives %q, %v; want %q", source, got, err, want)
+		}
+	}
+	if _, err := execute(t, `{{ uuidv4 }}`, Options{Sprig: true}); err == nil || !strings.Contains(err.Error(), "uuidv4: it gives another value each time") {
+		t.Errorf("uuidv4: %v", err)
+	}
+	for _, call := range []string{"until 3", "sprig_until 3"} {
+		if _, err := execute(t, "{{ "+call+" }}", Options{Sprig: true, Deny: []string{"until", "sprig_*"}}); err == nil || !strings.Contains(err.Error(), "function_denylist forbids it") {
+			t.Errorf("%s, denied: %v", call, err)
 		}
 	}
 }

@@ -28,6 +28,25 @@ func fits(function string, parts, length int) error {
 	return nil
 }
 
+// short gives an error for a list that is too long.
+func short(function string, length int) error {
+	if length > maxLoop {
+		return failf("%s: the list has more than %d elements", function, maxLoop)
+	}
+	return nil
+}
+
+// maxPattern is how long a regular expression can be: how long one takes grows
+// with its length times that of the text.
+const maxPattern = 4096
+
+func patternFits(function, re string) error {
+	if len(re) > maxPattern {
+		return failf("%s: the regular expression is longer than %d bytes", function, maxPattern)
+	}
+	return nil
+}
+
 // printFunctions stand in for those of text/template, which have no limit.
 func printFunctions() text.FuncMap {
 	check := func(function, s string) (string, error) { return s, fits(function, 1, len(s)) }

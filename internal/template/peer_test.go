@@ -2,9 +2,11 @@ package template
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
@@ -13,9 +15,12 @@ import (
 // TestPeer renders what consul-template and sprig rendered. The file was written
 // by a program around them (consul-template v0.41.1, sprig v3.3.0): for each
 // template what they wrote, or that they failed. Left out is where we differ on
-// purpose: what they panic at, TOML that is none, base64 errors as output, and
-// ligatures and ß as the first letter of a title.
+// purpose: what they panic at, TOML that is none, base64 errors as output,
+// ligatures and ß as the first letter of a title, and what makes them count for
+// ever. Its times were written where it is UTC.
 func TestPeer(t *testing.T) {
+	defer func(local *time.Location) { time.Local = local }(time.Local)
+	time.Local = time.UTC
 	content, err := os.ReadFile("testdata/peer.json")
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +32,13 @@ func TestPeer(t *testing.T) {
 	}
 	if err := json.Unmarshal(content, &cases); err != nil {
 		t.Fatal(err)
+	}
+	sprig := sprigFunctions()
+	maps.Copy(sprig, (&execution{}).numberFunctions())
+	for name := range sprig {
+		if !strings.Contains(string(content), name+" ") {
+			t.Errorf("no template of the file calls %s", name)
+		}
 	}
 	for _, c := range cases {
 		got, err := render(t, c.Template)

@@ -115,7 +115,7 @@ type execution struct {
 	missing  []ref.Ref
 	scratch  scratch
 	answers  map[ref.Source]*Secret // given before, with what the template did to them
-	loops    uint64                 // how many numbers loop has given or will give
+	loops    uint64                 // how many numbers loop, until and others have given
 	depth    int                    // of executeTemplate in executeTemplate
 }
 
@@ -148,6 +148,12 @@ func (o Options) functions() text.FuncMap {
 	for name, why := range unsupported() {
 		all[name] = refusing(name, why)
 	}
+	for name, why := range sprigRefused() {
+		all["sprig_"+name] = refusing("sprig_"+name, why)
+		if o.Sprig && all[name] == nil {
+			all[name] = refusing(name, why)
+		}
+	}
 	for name := range all {
 		if o.denies(name) {
 			all[name] = refusing(name, "function_denylist forbids it")
@@ -166,8 +172,13 @@ func used(source string, functions text.FuncMap) text.FuncMap {
 // functions are those that depend on the execution.
 func (e *execution) functions() text.FuncMap {
 	own := text.FuncMap{}
-	for _, some := range []text.FuncMap{e.vaultFunctions(), e.ownFunctions()} {
+	for _, some := range []text.FuncMap{e.vaultFunctions(), e.ownFunctions(), e.numberFunctions()} {
 		maps.Copy(own, some)
+	}
+	if e.options.Sprig {
+		for name, f := range e.numberFunctions() {
+			own[strings.TrimPrefix(name, "sprig_")] = f
+		}
 	}
 	return own
 }

@@ -120,6 +120,9 @@ func toTitle(s string) string {
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }
 
 func compile(function, re string) (*regexp.Regexp, error) {
+	if err := patternFits(function, re); err != nil {
+		return nil, err
+	}
 	compiled, err := regexp.Compile(re)
 	if err != nil {
 		return nil, failf("%s: the first argument is no regular expression", function)
