@@ -69,7 +69,7 @@ func (s *stage) spare() error {
 
 // judge sorts what went wrong by reference.
 func judge(planner *env.Planner, err error) (checkResult, error) {
-	var result checkResult
+	result := checkResult{References: []checked{}} // null says nothing
 	var missing *fetch.MissingError
 	var files *from.MissingError
 	var trouble *fetch.Error
@@ -88,7 +88,11 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 		err = &checkError{err, exitMissing}
 	case errors.As(err, &found):
 		err, unasked = &checkError{err, exitMissing}, false
-		result.Problems = strings.Split(found.Error(), "\n")
+		for _, f := range found {
+			if f.Reference() == "" {
+				result.Problems = append(result.Problems, f.Error())
+			}
+		}
 	}
 	if err != nil {
 		result.Class = classOf(err)
@@ -105,6 +109,11 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 		}
 		if files != nil {
 			c.Problems = append(c.Problems, files.Problems(c.Reference)...)
+		}
+		for _, f := range found {
+			if f.Reference() == c.Reference {
+				c.Problems = append(c.Problems, f.Error())
+			}
 		}
 		c.OK = len(c.Problems) == 0 && (!unasked || r.File != "" && filesRead)
 		if !slices.ContainsFunc(result.References, func(o checked) bool { return o.Reference == c.Reference }) {

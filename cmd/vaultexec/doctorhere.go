@@ -62,7 +62,7 @@ func (d *doctor) examineFiles() {
 		d.examineDir(filepath.Dir(name))
 	}
 	if d.settings.Private() && d.settings.RuntimeDir == "" {
-		dir, err := runtimeBase(d.environ)
+		dir, err := runtimeBase(d.environ, anotherUser(d.settings))
 		if err != nil {
 			d.failed("files", classOf(err), err.Error(), "export VAULTEXEC_RUNTIME_DIR=/path/to/a/tmpfs")
 		} else {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,34 @@ template {
 			if _, err := os.Stat(dir + "/a"); err == nil || time.Since(begin) > 5*time.Minute {
 				t.Errorf("%s: the file is still there, after %s", tt.command, time.Since(begin))
 			}
+		}
+	}
+}
+
+// A command that the startup timeout ends, or that was not run for it, is the end
+// of the start: nothing starts as if it had been.
+func TestP1CommandsWithinTheStartup(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "c.hcl")
+	text := fmt.Sprintf(`
+template { contents = "1" destination = %q exec { command = ["sh", "-c", "sleep 600"] timeout = "5m" } }
+template { contents = "2" destination = %q exec { command = ["touch", %q] } }
+`, dir+"/1", dir+"/2", dir+"/ran")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"render"}, {"--mode", "supervise"}, {"--mode", "exec"}} {
+		args = append(args, "--config", config, "--startup-timeout", "2s")
+		if args[0] != "render" {
+			args = append(args, "--", "touch", dir+"/started")
+		}
+		if got := vaultexec(t, nil, args...); got.code != 125 || !strings.Contains(got.stderr, "timeout") {
+			t.Errorf("%s: %+v", args, got)
+		}
+	}
+	for _, name := range []string{"ran", "started", "1", "2"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("there is %s", name)
 		}
 	}
 }

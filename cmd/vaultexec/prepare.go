@@ -100,10 +100,8 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 	if err != nil {
 		return supervise.Command{}, err
 	}
-	if ctx.Err() == context.DeadlineExceeded {
-		return supervise.Command{}, &timeoutError{p.settings.StartupTimeout}
-	} else if ctx.Err() != nil {
-		return supervise.Command{}, ctx.Err()
+	if err := p.ended(ctx); err != nil {
+		return supervise.Command{}, err
 	}
 	p.planned = plan
 	if p.dry {
@@ -121,7 +119,15 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 		}
 		p.log.Warn(err.Error(), "class", classOf(err))
 	}
-	return command, nil
+	return command, p.ended(ctx) // some may not have been run, or not to their end
+}
+
+// ended is why the preparation is over before its end; nil: it is not.
+func (p *preparation) ended(ctx context.Context) error {
+	if ctx.Err() == context.DeadlineExceeded {
+		return &timeoutError{p.settings.StartupTimeout}
+	}
+	return ctx.Err()
 }
 
 // plan makes the command of the secrets, with all that can be wrong with it.

@@ -23,18 +23,18 @@ func chooseRuntimeDir(s *settings.Settings, environ []string) (chosen bool, err 
 		s.RuntimeDir, err = filepath.Abs(s.RuntimeDir) // the command may be elsewhere
 		return false, err
 	}
-	base, err := runtimeBase(environ)
+	base, err := runtimeBase(environ, anotherUser(s))
 	s.RuntimeDir = filepath.Join(base, "vaultexec-"+rand.Text())
 	return true, err
 }
 
 // runtimeBase is a directory in memory: that of the user's session (XDG Base
 // Directory Specification), which is private and goes when he logs out, or that
-// of POSIX shared memory, which every container has.
-func runtimeBase(environ []string) (string, error) {
+// of POSIX shared memory, which every container has. Ours is closed to another user.
+func runtimeBase(environ []string, anotherUser bool) (string, error) {
 	var candidates []string
 	for _, entry := range environ {
-		if dir, ok := strings.CutPrefix(entry, "XDG_RUNTIME_DIR="); ok && filepath.IsAbs(dir) {
+		if dir, ok := strings.CutPrefix(entry, "XDG_RUNTIME_DIR="); ok && filepath.IsAbs(dir) && !anotherUser {
 			candidates = append(candidates, dir)
 		}
 	}

@@ -47,7 +47,7 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 		RuntimeDir:          s.RuntimeDir,
 		InMemory:            s.RequireTmpfs,
 	}
-	if s.User.IsSet() {
+	if anotherUser(s) {
 		src.Owner = &env.Owner{UID: s.User.UID, GID: s.User.GID}
 		src.Inherited = withHome(environ, s.User.Home)
 	}
@@ -56,6 +56,9 @@ func sources(s *settings.Settings, environ []string) env.Sources {
 	}
 	return src
 }
+
+// anotherUser tells whether the command runs as somebody else than we.
+func anotherUser(s *settings.Settings) bool { return s.User.IsSet() && s.User.UID != os.Geteuid() }
 
 // withHome is an environment with the home of the user whom the command runs as,
 // if it has one at all.

@@ -74,6 +74,14 @@ func TestVerbCheck(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != 3 || r.OK || r.Class != "key_missing" || len(r.References) != 1 || len(r.References[0].Problems) != 1 {
 		t.Errorf("%+v: %v", got, err)
 	}
+	got = vaultexec(t, environ, "check", "--json", "--env", "A=kv/app#${ .passwort }", "--env", "B=kv/app#${ .user }")
+	r = checkResult{}
+	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != 3 || len(r.References) != 2 || r.References[0].OK || !r.References[1].OK || r.Problems != nil {
+		t.Errorf("%+v: %v", got, err)
+	}
+	if got = vaultexec(t, environ, "check", "--json"); !strings.Contains(got.stdout, `"references": []`) {
+		t.Errorf("nothing to check: %+v", got)
+	}
 	vault.Seal(true)
 	got = vaultexec(t, environ, "check", "--startup-timeout", "1s", "--env", "A=kv/app#password")
 	if got.code != 2 || got.stdout != "unknown kv/app#password\n" {

@@ -96,7 +96,7 @@ func TestCredentialErrors(t *testing.T) {
 // The directory above is private too, and lets those pass whom the files are for.
 func TestP11CredentialsDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	for mode, want := range map[string]os.FileMode{"0400": 0o700, "0440": 0o711} {
+	for mode, want := range map[string][2]os.FileMode{"0400": {0o700, 0o700}, "0440": {0o711, 0o755}} { // to be passed, to be listed
 		s := sources(t, nil, "--credentials kv/app?mode="+mode)
 		s.RuntimeDir = dir
 		p, err := NewPlanner(s)
@@ -111,9 +111,9 @@ func TestP11CredentialsDirectory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, d := range []string{dir, filepath.Join(dir, credentialsName)} {
-			if info, err := os.Stat(d); err != nil || info.Mode().Perm() != want {
-				t.Errorf("mode=%s: %s has %v, %v, want %v", mode, d, info.Mode(), err, want)
+		for i, d := range []string{dir, filepath.Join(dir, credentialsName)} {
+			if info, err := os.Stat(d); err != nil || info.Mode().Perm() != want[i] {
+				t.Errorf("mode=%s: %s has %v, %v, want %v", mode, d, info.Mode(), err, want[i])
 			}
 		}
 		if text, err := os.ReadFile(filepath.Join(dir, credentialsName, "user")); err != nil || string(text) != "u" {

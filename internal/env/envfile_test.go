@@ -19,6 +19,7 @@ func withFiles(t *testing.T, v vault, inherited []string, texts []string, flags 
 		}
 		s.EnvFiles = append(s.EnvFiles, f)
 	}
+	s.Templates = []Template{{Place: "--env-template W", Name: "W", Text: "template"}}
 	p, err := NewPlanner(s)
 	if err != nil {
 		return Plan{}, err
@@ -31,10 +32,10 @@ func TestEnvFile(t *testing.T) {
 	got, err := withFiles(t, v, []string{"A=inherited", "B=inherited", "O=inherited", "P=inherited"}, []string{
 		"# a comment\n\nA=1\nexport B = two words \t\r\nC=\nD='$HOME \\n \"x\"' # comment\nE=\"a\\tb\\n\\\"\\\\\\$x\\`\" \n" +
 			"F=$HOME $(id) `id` ${X} a#b\nG=vault:kv/app#password\nH=\"pg://${vault:kv/app#user}:${vault:kv/app#password}@h\"\nI='vault:kv/app#${.user}'\nS=first",
-		"S=last\nT=file\nO=vault:kv/none?optional#x\nVAULT_TOKEN=vault:kv/app#user\nVAULT_ADDR=http://x\nuser=file",
+		"S=last\nT=file\nW=file\nO=vault:kv/none?optional#x\nVAULT_TOKEN=vault:kv/app#user\nVAULT_ADDR=http://x\nuser=file",
 	}, "--env T=kv/app#user", "--pass VAULT_A*", "--pristine", "--keep [OP]", "--drop A", "--secret kv/app?only=user")
 	want := []string{"A=1", "B=two words", "C=", `D=$HOME \n "x"`, "E=a\tb\n\"\\$x`", "F=$HOME $(id) `id` ${X} a#b", "G=p", "H=pg://u:p@h", "I=u", "O=inherited",
-		"P=inherited", "S=last", "T=u", "VAULT_ADDR=http://x", "VAULT_TOKEN=u", "user=file"}
+		"P=inherited", "S=last", "T=u", "VAULT_ADDR=http://x", "VAULT_TOKEN=u", "W=template", "user=file"}
 	if err != nil || !slices.Equal(got.Environ, want) {
 		t.Errorf("%q, %v\nwant\n%q", got.Environ, err, want)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"vaultexec/internal/ref"
 )
 
 // The classes of what this package finds wrong. A class goes into the
@@ -20,7 +22,10 @@ const (
 
 // Finding is one thing that is wrong: a sentence that says where, why, and
 // what to do. It never contains a value.
-type Finding struct{ class, text string }
+type Finding struct {
+	class, text string
+	reference   string // that it is about, if it is one
+}
 
 func (f *Finding) Error() string { return f.text }
 
@@ -51,8 +56,11 @@ func (fs Findings) Unwrap() []error {
 	return errs
 }
 
+// Reference is the reference that it is about; empty: it is not about one.
+func (f *Finding) Reference() string { return f.reference }
+
 func finding(class, format string, args ...any) *Finding {
-	return &Finding{class, fmt.Sprintf(format, args...)}
+	return &Finding{class: class, text: fmt.Sprintf(format, args...)}
 }
 
 // report collects findings, so that a user sees all of them at once.
@@ -66,6 +74,13 @@ func (r *report) add(f *Finding) {
 }
 
 func (r *report) addf(class, format string, args ...any) { r.add(finding(class, format, args...)) }
+
+// of adds what is wrong with one reference.
+func (r *report) of(asked ref.Ref, class, format string, args ...any) {
+	f := finding(class, format, args...)
+	f.reference = asked.String()
+	r.add(f)
+}
 
 // err is nil, not an empty Findings, where nothing is wrong.
 func (r *report) err() error {

@@ -32,7 +32,7 @@ type Origin struct {
 // names, and then the files in that of the settings. Secrets are what was fetched:
 // not all that is needed may be there.
 func (p *Planner) Items(secrets map[ref.Source]secret.Fields) []Item {
-	l := lookup{secrets, &report{}} // what is wrong with it Plan says
+	l := lookup{secrets, &report{}, p.inheritedValue} // what is wrong with it Plan says
 	variables := slices.Concat(p.variableItems(l), p.wholeItems(l))
 	p.putBehind(variables, l)
 	slices.SortStableFunc(variables, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })

@@ -36,16 +36,16 @@ func (l lookup) compute(place string, r ref.Ref) (v secret.Value, failed bool) {
 	parsed, err := parseKey(place, r)
 	var result template.Result
 	if err == nil {
-		result, err = parsed.Execute(template.Data{Fields: fields, Env: func(string) (string, bool) { return "", false }})
+		result, err = parsed.Execute(template.Data{Fields: fields, Env: l.env})
 	}
 	var wrong *template.Error
 	switch {
 	case errors.As(err, &wrong) && wrong.MissingKey() != "":
 		return secret.Value{}, false
 	case err == nil && len(result.Missing) > 0:
-		l.report.addf(ClassTemplate, "%s: a template in place of a key has the fields of its own secret and reads no other: use --env-template or --template", place)
+		l.report.of(r, ClassTemplate, "%s: a template in place of a key has the fields of its own secret and reads no other: use --env-template or --template", place)
 	case err != nil:
-		l.report.addf(ClassTemplate, "%v", err)
+		l.report.of(r, ClassTemplate, "%v", err)
 	default:
 		return secret.Of(result.Text), false
 	}

@@ -14,6 +14,7 @@ import (
 type lookup struct {
 	secrets map[ref.Source]secret.Fields
 	report  *report
+	env     func(name string) (value string, ok bool) // for templates
 }
 
 // value is that of one key. A key that is null is missing, like one that is
@@ -33,7 +34,7 @@ func (l lookup) value(place string, r ref.Ref) (_ secret.Value, ok bool) {
 	case r.Default != nil:
 		return secret.Of(*r.Default), true
 	case !r.Optional:
-		l.report.addf(ClassMissing, "%s: %s is missing: correct it, or add optional or default= to the reference", place, r)
+		l.report.of(r, ClassMissing, "%s: %s is missing: correct it, or add optional or default= to the reference", place, r)
 	}
 	return secret.Value{}, false
 }
@@ -48,7 +49,7 @@ func (l lookup) decode(place string, r ref.Ref, v secret.Value) (_ secret.Value,
 	packed := strings.TrimRight(strings.Join(strings.Fields(v.Text()), ""), "=")
 	decoded, err := base64.RawStdEncoding.DecodeString(packed)
 	if err != nil {
-		l.report.addf(ClassNotRepresentable, "%s: %s is not base64, as decode= says: correct it, or remove decode=", place, r)
+		l.report.of(r, ClassNotRepresentable, "%s: %s is not base64, as decode= says: correct it, or remove decode=", place, r)
 		return secret.Value{}, false
 	}
 	return secret.Of(string(decoded)), true
@@ -122,6 +123,8 @@ func asVariables(place string, r ref.Ref, list []named, rep *report) []named {
 		case f.value.IsNull():
 		case !isPortable(f.name) && r.File != "":
 			rep.addf(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except=", place, f.field)
+		case !isPortable(f.name) && r.Template != "":
+			rep.addf(ClassNotRepresentable, "%s: a template in place of the key has no name in this format: name the variable with --env NAME=%s", place, r)
 		case !isPortable(f.name):
 			rep.addf(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except= and name it with --env 'NAME=%s#%s'", place, f.field, ref.Escape(r.Path), ref.Escape(f.field))
 		default:

@@ -79,6 +79,6 @@ func TestP12DescriptorRefused(t *testing.T) {
 		d := descriptor(canary)
 		d.File.UID = 0
 		_, err := d.Open()
-		checkError(t, err, ClassWriteFailed, "--fd-env A: the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner=")
+		checkError(t, err, ClassWriteFailed, "--fd-env A: the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner= or --user")
 	})
 }

@@ -43,7 +43,7 @@ type candidate struct {
 // is wrong together.
 func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 	var rep report
-	l := lookup{secrets, &rep}
+	l := lookup{secrets, &rep, p.inheritedValue}
 	var plan Plan
 	offered, files := p.offers(l, &plan)
 	final := settle(offered, p.sources.OnConflict, &rep)
@@ -75,10 +75,13 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 // offers are the variables of all sources. What those of --file-env and the like
 // point to goes into the plan; the files of templates are returned.
 func (p *Planner) offers(l lookup, plan *Plan) (offers, []PlannedFile) {
+	explicit := map[string]candidate{}
+	p.assign(l, explicit)
 	variables, files := p.rendered(l.secrets, l.report)
-	maps.Copy(variables, p.explicit(l, plan))
+	maps.Copy(explicit, variables)
+	maps.Copy(explicit, p.explicit(l, plan))
 	return offers{
-		explicit:   variables,
+		explicit:   explicit,
 		references: p.references(l),
 		whole:      append(p.whole(l), p.renamed(l)...),
 		literals:   p.inherited.literals,
@@ -114,7 +117,6 @@ func (p *Plan) own(o Owner) {
 // into the plan, and those that the configuration sets outright, which win.
 func (p *Planner) explicit(l lookup, plan *Plan) map[string]candidate {
 	offered := map[string]candidate{}
-	p.assign(l, offered)
 	for _, v := range p.sources.Variables {
 		place := "--env " + v.Name
 		if value, ok := l.value(place, v.Ref); ok {

@@ -21,9 +21,10 @@ import (
 // old ones are as they were. (Where the file system has no hard links, those
 // already renamed when a rename fails stay new: they cannot be brought back.)
 //
-// Missing parent directories are made for the owner alone, mode 0700, the
-// owner being the file's. A destination that is a symbolic link is replaced,
-// not followed; those in its directory's path are followed.
+// Missing parent directories are made for us alone, mode 0700, or 0711 where a file
+// is for others. A destination that is a symbolic link is replaced, not followed;
+// those in its directory's path are followed, but none of another user's where we
+// are root and write for somebody else.
 func Write(o Output) (*Written, error) {
 	w := &Written{inMemory: o.InMemory}
 	var batch []staged
@@ -94,7 +95,7 @@ func flip(batch []staged) *Finding {
 // openDir opens the directory of a file. It is made where it is missing.
 func (w *Written) openDir(dir string, f PlannedFile) (*os.Root, error) {
 	if f.Private {
-		return w.openPrivate(dir, f.forOthers())
+		return w.openPrivate(dir, passing(f.forOthers()))
 	}
 	if f.NoDirs {
 		root, err := os.OpenRoot(dir)
@@ -103,10 +104,19 @@ func (w *Written) openDir(dir string, f PlannedFile) (*os.Root, error) {
 		}
 		return root, err
 	}
-	if err := w.makeDirs(dir, cmp.Or(f.DirMode, dirMode), f.UID, f.GID); err != nil {
+	if err := w.makeDirs(dir, cmp.Or(f.DirMode, dirMode|passing(f.forOthers()))); err != nil {
 		return nil, err
 	}
-	return os.OpenRoot(dir)
+	return openFor(dir, f.UID)
+}
+
+// passing is the mode with which a directory lets those pass whom its files are
+// for, and show them nothing else.
+func passing(forOthers bool) fs.FileMode {
+	if forOthers {
+		return 0o011
+	}
+	return 0
 }
 
 // errShared is a directory for our files alone into which others can write.
@@ -114,10 +124,9 @@ var errShared = errors.New("not private")
 
 // openPrivate opens a directory that is for our files alone. It is looked at once
 // it is open: in a directory that everybody may write, as /dev/shm, somebody
-// else may have made it. Where files in it are meant for others, these may pass
-// through it.
-func (w *Written) openPrivate(dir string, forOthers bool) (*os.Root, error) {
-	if err := w.makeDirs(dir, dirMode, -1, -1); err != nil {
+// else may have made it. others is what those may do in it whom its files are for.
+func (w *Written) openPrivate(dir string, others fs.FileMode) (*os.Root, error) {
+	if err := w.makeDirs(dir, dirMode|others&passing(true)); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -130,8 +139,8 @@ func (w *Written) openPrivate(dir string, forOthers bool) (*os.Root, error) {
 		switch {
 		case int(owner) != os.Geteuid() || mode&0o022 != 0:
 			err = errShared
-		case forOthers && mode&0o011 != 0o011:
-			err = root.Chmod(".", mode|0o011)
+		case mode&others != others:
+			err = root.Chmod(".", mode|others)
 		}
 	}
 	if err != nil {
@@ -144,8 +153,10 @@ func (w *Written) openPrivate(dir string, forOthers bool) (*os.Root, error) {
 // dirMode is that of directories that are made, where nothing else is said.
 const dirMode fs.FileMode = 0o700
 
-// makeDirs makes a directory and those above it, as far as they are missing.
-func (w *Written) makeDirs(dir string, mode fs.FileMode, uid, gid int) error {
+// makeDirs makes a directory and those above it, as far as they are missing. They
+// are ours, whoever the files are for: who owns a directory can put something else
+// in its place, in which we would write as who we are.
+func (w *Written) makeDirs(dir string, mode fs.FileMode) error {
 	info, err := os.Stat(dir)
 	switch {
 	case err == nil && !info.IsDir():
@@ -156,7 +167,7 @@ func (w *Written) makeDirs(dir string, mode fs.FileMode, uid, gid int) error {
 	if _, err := os.Lstat(dir); err == nil {
 		return errDangling
 	}
-	if err := w.makeDirs(filepath.Dir(dir), mode, uid, gid); err != nil {
+	if err := w.makeDirs(filepath.Dir(dir), mode); err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, mode); err != nil {
@@ -166,11 +177,6 @@ func (w *Written) makeDirs(dir string, mode fs.FileMode, uid, gid int) error {
 		return err
 	}
 	w.dirs = append(w.dirs, dir)
-	if uid != -1 || gid != -1 {
-		if err := os.Lchown(dir, uid, gid); err != nil {
-			return errors.Join(errOwner, err)
-		}
-	}
 	return nil
 }
 

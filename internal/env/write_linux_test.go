@@ -80,6 +80,31 @@ func TestP11FlipTogether(t *testing.T) {
 	checkTree(t, dir, before...)
 }
 
+// A backup is made when all has the new names, and a failure leaves nothing behind
+// however often it comes.
+func TestP11BackupOfAFailedFlip(t *testing.T) {
+	dir := t.TempDir()
+	writeOld(t, dir+"/a", "old")
+	writeOld(t, dir+"/a.bak", "older")
+	writeOld(t, dir+"/mounted", "mounted")
+	mount(t, dir+"/mounted", dir+"/mounted", "", syscall.MS_BIND, "")
+	before := listing(t, dir)
+	a := toWrite(dir+"/a", canary)
+	a.Backup = true
+	for range 3 {
+		if _, err := writeFiles([]PlannedFile{a, toWrite(dir+"/mounted", canary)}); err == nil {
+			t.Fatal("a mount point was replaced")
+		}
+		checkTree(t, dir, before...)
+	}
+	if _, err := writeFiles([]PlannedFile{a}); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(dir + "/a.bak"); err != nil || string(text) != "old" {
+		t.Errorf("the backup has %q, %v", text, err)
+	}
+}
+
 // asNobody makes the file accesses of a subtest those of a user without
 // privileges (setfsuid(2)). It runs in a goroutine of its own, and the thread,
 // which it never unlocks, ends with it.
@@ -122,7 +147,7 @@ func TestP11Permissions(t *testing.T) {
 		checkError(t, err, ClassWriteFailed,
 			"--file "+dir+"/closed/old: permission to write into "+dir+"/closed is denied: let this user write there, or choose another place; nothing was changed",
 			"--file "+dir+"/closed/new/f: permission to write into "+dir+"/closed/new is denied: let this user write there, or choose another place; nothing was changed",
-			"--file "+dir+"/mine/new: the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner=; nothing was changed")
+			"--file "+dir+"/mine/new: the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner= or --user; nothing was changed")
 		checkTree(t, dir, before...)
 
 		// Another user's file cannot be linked (protected_hardlinks, proc_sys_fs(5)),

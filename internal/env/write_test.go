@@ -112,14 +112,61 @@ func TestWriteOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Remove()
-	for _, path := range []string{dir + "/d", dir + "/d/f"} { // the owner can get at the file
+	// The owner can get at the file, and cannot put another directory in its place.
+	for path, want := range map[string][2]int{dir + "/d": {os.Getuid(), os.Getgid()}, dir + "/d/f": {f.UID, f.GID}} {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := info.Sys().(*syscall.Stat_t); int(got.Uid) != f.UID || int(got.Gid) != f.GID {
-			t.Errorf("%s belongs to %d:%d, want %d:%d", path, got.Uid, got.Gid, f.UID, f.GID)
+		if got := info.Sys().(*syscall.Stat_t); int(got.Uid) != want[0] || int(got.Gid) != want[1] {
+			t.Errorf("%s belongs to %d:%d, want %d", path, got.Uid, got.Gid, want)
 		}
+		if info.IsDir() && info.Mode().Perm() != 0o711 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+	}
+}
+
+// Root follows no link that the user of a file could have put there.
+func TestP11OthersLinks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root writes where others could mislead it")
+	}
+	dir := t.TempDir()
+	for _, d := range []string{"roots", "others"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, owner := range map[string]int{"root-link": 0, "other-link": 1234} {
+		link := filepath.Join(dir, name)
+		if err := os.Symlink("./others/../roots", link); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Lchown(link, owner, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, refused := range map[string]bool{"root-link/f": false, "other-link/f": true, "others/f": false} {
+		for _, owner := range []int{1234, -1} { // nobody else is meant by -1
+			f := toWrite(filepath.Join(dir, path), "x")
+			f.UID = owner
+			tree := PlannedTree{Dest: f.Dest + ".d", Link: dataLink, Visible: true, Mode: 0o755, UID: owner, GID: -1}
+			w, err := Write(Output{Files: []PlannedFile{f}, Trees: []PlannedTree{tree}})
+			if wrong := refused && owner != -1; wrong != (err != nil) {
+				t.Errorf("%s for %d: %v", path, owner, err)
+			} else if wrong {
+				if text := err.Error(); !strings.Contains(text, "a symbolic link in the path of "+filepath.Join(dir, "other-link")+" is another user's") {
+					t.Error(text)
+				}
+			}
+			if w != nil {
+				w.Remove()
+			}
+		}
+	}
+	if names, err := os.ReadDir(filepath.Join(dir, "roots")); err != nil || len(names) != 0 {
+		t.Errorf("%v is left, %v", names, err)
 	}
 }
 

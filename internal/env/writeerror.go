@@ -53,13 +53,17 @@ func whyNot(dir string, err error) string {
 	case errors.As(err, &taken):
 		return fmt.Sprintf("there is %q in it, which is not vaultexec's: move it away, leave the key out with except=, or choose another place", taken.name)
 	case errors.Is(err, errOwner):
-		return "the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner="
+		return "the owner cannot be set, which takes root or CAP_CHOWN: run with it, or remove owner= or --user"
 	case errors.Is(err, errSpecial):
 		return "it is a device, a pipe or a socket, which a file would replace: choose another place"
 	case errors.Is(err, errShared):
 		return dir + " belongs to another user, or others can write into it: let --runtime-dir name a directory that is this user's alone, or one that is not there yet"
 	case errors.Is(err, errDisk):
 		return dir + " is not in memory (tmpfs), as --require-tmpfs wants: mount a volume there that is (such as an emptyDir with medium Memory), or choose another place"
+	case errors.Is(err, errLink):
+		return "a symbolic link in the path of " + dir + " is another user's, who could lead root elsewhere: let root own it, or choose another place"
+	case errors.Is(err, errMoved):
+		return dir + " was moved while it was opened: choose a place that no other user can change"
 	case errors.Is(err, errNoDir):
 		return "there is no directory " + dir + ": make it, or remove create_dest_dirs = false"
 	case errors.Is(err, errDangling):

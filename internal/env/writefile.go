@@ -19,6 +19,7 @@ type stagedFile struct {
 	backup  string      // in parent, the old file's second name; empty when there is none
 	existed bool        // there was an old file
 	changed bool        // it was another one
+	flipped bool        // the new file has the name
 	info    fs.FileInfo // of the new file
 }
 
@@ -136,33 +137,20 @@ func (f PlannedFile) restrict(file *os.File) error {
 func (f PlannedFile) forOthers() bool { return f.Mode&0o077 != 0 || f.UID != -1 || f.GID != -1 }
 
 func (s *stagedFile) flip(last bool) error {
-	if s.Backup && s.existed && s.changed {
-		if err := s.keepOld(); err != nil {
-			return err
-		}
-	}
-	if s.existed && !last { // nothing can fail after the last
-		if backup := tempName(); s.parent.Link(s.base, backup) == nil {
+	keep := s.Backup && s.changed
+	if s.existed && (keep || !last) { // nothing can fail after the last
+		backup := tempName()
+		switch err := s.parent.Link(s.base, backup); {
+		case err == nil:
 			s.backup = backup
+		case keep:
+			return err
 		}
 	}
 	if err := s.parent.Rename(s.temp, s.base); err != nil {
 		return err
 	}
-	s.temp = ""
-	return nil
-}
-
-// keepOld makes the old file the backup too.
-func (s *stagedFile) keepOld() error {
-	temp := tempName()
-	if err := s.parent.Link(s.base, temp); err != nil {
-		return err
-	}
-	if err := s.parent.Rename(temp, s.base+backupSuffix); err != nil {
-		_ = s.parent.Remove(temp)
-		return err
-	}
+	s.temp, s.flipped = "", true
 	return nil
 }
 
@@ -177,12 +165,18 @@ func (s *stagedFile) putBack() bool {
 	case s.backup == "" || s.parent.Rename(s.backup, s.base) != nil:
 		return false
 	}
-	s.backup = ""
+	s.backup, s.flipped = "", false
 	return true
 }
 
-// finish removes what stands under temporary names.
+// finish keeps the old file where that is wanted, and removes what stands under
+// temporary names.
 func (s *stagedFile) finish() {
+	if s.flipped && s.Backup && s.changed && s.backup != "" && s.parent.Rename(s.backup, s.base+backupSuffix) == nil {
+		// Two names of one file are left as they are by rename(2).
+		_ = s.parent.Remove(s.backup)
+		s.backup = ""
+	}
 	for _, name := range []string{s.temp, s.backup} {
 		if name != "" {
 			_ = s.parent.Remove(name)

@@ -80,19 +80,36 @@ func (w *Written) stageTree(t PlannedTree) (*stagedTree, error) {
 	return s, s.linkNames()
 }
 
+// forOthers tells whether somebody else than us is to read a file of it.
+func (t PlannedTree) forOthers() bool {
+	return t.UID != -1 || t.GID != -1 || slices.ContainsFunc(t.Files, PlannedFile.forOthers)
+}
+
+// showing is the mode with which a directory shows its names, which are those of
+// keys, to those whom its files are for.
+func showing(forOthers bool) fs.FileMode {
+	if forOthers {
+		return 0o055
+	}
+	return 0
+}
+
 func (w *Written) openTree(t PlannedTree) (*os.Root, error) {
 	if t.Private {
-		above, err := w.openPrivate(filepath.Dir(t.Dest), slices.ContainsFunc(t.Files, PlannedFile.forOthers))
+		above, err := w.openPrivate(filepath.Dir(t.Dest), passing(t.forOthers()))
 		if err != nil {
 			return nil, err
 		}
 		above.Close() // it was only looked at
-		return w.openPrivate(t.Dest, slices.ContainsFunc(t.Files, PlannedFile.forOthers))
+		return w.openPrivate(t.Dest, showing(t.forOthers()))
 	}
-	if err := w.makeDirs(t.Dest, dirMode, t.UID, t.GID); err != nil {
+	if err := w.makeDirs(filepath.Dir(t.Dest), dirMode|passing(t.forOthers())); err != nil {
 		return nil, err
 	}
-	return os.OpenRoot(t.Dest)
+	if err := w.makeDirs(t.Dest, dirMode|showing(t.forOthers())); err != nil {
+		return nil, err
+	}
+	return openFor(t.Dest, t.UID)
 }
 
 // current is the version that the link leads to. A link that leads elsewhere is

@@ -1,0 +1,12 @@
+package env
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// searchOnly opens a directory to go on from there.
+const searchOnly = unix.O_RDONLY
+
+type systemStat = syscall.Stat_t
