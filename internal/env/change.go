@@ -30,17 +30,28 @@ func (p Plan) Since(older Plan) Output {
 
 // Changed are the references that have other values after than before, in the
 // order of the settings, those of templates last. One whose secret has changed
-// elsewhere is not among them.
+// elsewhere is not among them, nor is what a template uses that makes the same of it.
 func (p *Planner) Changed(before, after map[ref.Source]secret.Fields) []ref.Ref {
-	refs := append(p.named(), p.used(after)...)
+	refs := p.named()
+	for _, r := range p.templates {
+		was, _ := p.render(r, before) // Plan reports what is wrong
+		if is, _ := p.render(r, after); is.Text != was.Text {
+			refs = append(refs, is.Used...)
+		}
+	}
 	return slices.DeleteFunc(refs, func(r ref.Ref) bool {
-		return taken(r, before).Same(taken(r, after))
+		return p.taken(r, before).Same(p.taken(r, after))
 	})
 }
 
-// taken are the fields that a reference takes, as far as they are there.
-func taken(r ref.Ref, secrets map[ref.Source]secret.Fields) secret.Fields {
+// taken are the fields that a reference takes, as far as they are there, or what a
+// template in place of a key makes of them.
+func (p *Planner) taken(r ref.Ref, secrets map[ref.Source]secret.Fields) secret.Fields {
 	all := secrets[r.Source]
+	if r.Template != "" {
+		v, _ := lookup{secrets, &report{}, p.inheritedValue}.compute("", r)
+		return secret.Fields{r.Template: v}
+	}
 	if r.Key != "" {
 		if v := all[r.Key]; !v.IsNull() {
 			return secret.Fields{r.Key: v}

@@ -1,6 +1,7 @@
 package env
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,13 +30,37 @@ func TestChangedReferences(t *testing.T) {
 	}
 	planner, err := NewPlanner(Sources{
 		Secrets:   []ref.Ref{parse("kv/a?only=user", ref.Secret)},
-		Variables: []Variable{{"P", parse("kv/a#password", ref.Variable)}, {"B", parse("kv/b?optional#x", ref.Variable)}},
+		Variables: []Variable{{"P", parse("kv/a#password", ref.Variable)}, {"B", parse("kv/b?optional#x", ref.Variable)}, {"T", parse("kv/c#${ .x }", ref.Variable)}},
+		Templates: []Template{
+			{Place: "t", Name: "X", Text: `{{ with secret "kv/c" }}{{ .Data.data.x }}{{ end }}`},
+			{Place: "u", Name: "Y", Text: `{{ with secret "kv/c" }}{{ .Data.data.y }}{{ end }}`, OnChange: "none"},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := ref.Source{Path: "kv/a"}, ref.Source{Path: "kv/b"}
+	a, b, c, answer := ref.Source{Path: "kv/a"}, ref.Source{Path: "kv/b"}, ref.Source{Path: "kv/c"}, ref.Source{Path: "kv/c", View: ref.WholeAnswer}
 	base := map[ref.Source]secret.Fields{a: fieldsOf("user", "u", "password", "p", "note", "n")}
+	ofC := func(x, y string) map[ref.Source]secret.Fields {
+		return map[ref.Source]secret.Fields{a: base[a], c: fieldsOf("x", x, "y", y), answer: fields(t, fmt.Sprintf(`{"data":{"data":{"x":%q,"y":%q}}}`, x, y))}
+	}
+	for name, tt := range map[string]struct {
+		after map[ref.Source]secret.Fields
+		want  string
+	}{
+		"what one template renders":   {ofC("1", "3"), "kv/c none"},
+		"what the others render":      {ofC("2", "2"), "kv/c#${ .x } ,kv/c "},
+		"what all of them render":     {ofC("2", "3"), "kv/c#${ .x } ,kv/c ,kv/c none"},
+		"nothing of what they render": {ofC("1", "2"), ""},
+	} {
+		var got []string
+		for _, r := range planner.Changed(ofC("1", "2"), tt.after) {
+			got = append(got, r.String()+" "+r.OnChange)
+		}
+		if strings.Join(got, ",") != tt.want {
+			t.Errorf("%s: changed %q, want %q", name, got, tt.want)
+		}
+	}
 	for _, tt := range []struct {
 		name  string
 		after map[ref.Source]secret.Fields

@@ -275,16 +275,6 @@ func (p *Planner) Reactions() []ref.Ref {
 	return refs
 }
 
-// used is what the templates ask for.
-func (p *Planner) used(secrets map[ref.Source]secret.Fields) []ref.Ref {
-	var used []ref.Ref
-	for _, r := range p.templates {
-		result, _ := p.render(r, secrets)
-		used = append(used, result.Used...)
-	}
-	return used
-}
-
 // rendered are the variables and files that templates make.
 func (p *Planner) rendered(secrets map[ref.Source]secret.Fields, rep *report) (variables map[string]candidate, files []PlannedFile) {
 	variables = map[string]candidate{}

@@ -104,10 +104,21 @@ func (w *Written) openDir(dir string, f PlannedFile) (*os.Root, error) {
 		}
 		return root, err
 	}
-	if err := w.makeDirs(dir, cmp.Or(f.DirMode, dirMode|passing(f.forOthers()))); err != nil {
-		return nil, err
+	return w.makeAndOpen(dir, cmp.Or(f.DirMode, dirMode|passing(f.forOthers())), f.UID)
+}
+
+// makeAndOpen makes a directory where it is missing. Another vaultexec, at its end,
+// may take it away again at that moment, when it is empty.
+func (w *Written) makeAndOpen(dir string, mode fs.FileMode, uid int) (root *os.Root, err error) {
+	for range 3 {
+		if err := w.makeDirs(dir, mode); err != nil {
+			return nil, err
+		}
+		if root, err = openFor(dir, uid); !errors.Is(err, fs.ErrNotExist) {
+			return root, err
+		}
 	}
-	return openFor(dir, f.UID)
+	return nil, err
 }
 
 // passing is the mode with which a directory lets those pass whom its files are

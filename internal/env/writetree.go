@@ -106,10 +106,7 @@ func (w *Written) openTree(t PlannedTree) (*os.Root, error) {
 	if err := w.makeDirs(filepath.Dir(t.Dest), dirMode|passing(t.forOthers())); err != nil {
 		return nil, err
 	}
-	if err := w.makeDirs(t.Dest, dirMode|showing(t.forOthers())); err != nil {
-		return nil, err
-	}
-	return openFor(t.Dest, t.UID)
+	return w.makeAndOpen(t.Dest, dirMode|showing(t.forOthers()), t.UID)
 }
 
 // current is the version that the link leads to. A link that leads elsewhere is

@@ -311,7 +311,7 @@ func (m *mount) objection(s ref.Source) string {
 	case s.Below && m.kv == 0:
 		return fmt.Sprintf("only KV can list its secrets, and %s is %s: name each secret", m.prefix, m.engine)
 	case s.Below:
-	case s.Path+"/" == m.prefix:
+	case s.Path+"/" == m.prefix && s.View != ref.Names:
 		return fmt.Sprintf("%s is a mount, not a secret below it", s.Path)
 	case s.Version != 0 && !m.inKV2(m.locate(s.Path)):
 		return fmt.Sprintf("version %d cannot be asked for: only secrets of KV v2 have versions", s.Version)

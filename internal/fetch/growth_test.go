@@ -88,7 +88,8 @@ func TestP9FetchComesToAnEnd(t *testing.T) {
 func TestFetchViews(t *testing.T) {
 	h := newHarness(t, fetchtest.RootToken)
 	seed(h.vault)
-	refs := append(parse(t, "kv/app"), ref.Ref{Source: ref.Source{Path: "kv/app", View: ref.WholeAnswer}}, ref.Ref{Source: ref.Source{Path: "kv/dir", View: ref.Names}})
+	refs := append(parse(t, "kv/app"), ref.Ref{Source: ref.Source{Path: "kv/app", View: ref.WholeAnswer}}, ref.Ref{Source: ref.Source{Path: "kv/dir", View: ref.Names}},
+		ref.Ref{Source: ref.Source{Path: "kv", View: ref.Names}}, ref.Ref{Source: ref.Source{Path: "old", View: ref.Names}})
 	snapshot, err := h.Fetch(h.ctx, refs)
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +101,11 @@ func TestFetchViews(t *testing.T) {
 	}
 	if got := snapshot[refs[2].Source]["keys"].Text(); got != `["inner"]` {
 		t.Errorf("names %s", got)
+	}
+	for _, mount := range refs[3:] {
+		if got := snapshot[mount.Source]["keys"].Text(); !strings.Contains(got, `"app"`) {
+			t.Errorf("names of the mount %s: %s", mount.Path, got)
+		}
 	}
 	if n := h.vault.Count("GET kv/data/app"); n != 1 {
 		t.Errorf("%d reads of one secret", n)
