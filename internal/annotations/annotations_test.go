@@ -136,6 +136,7 @@ func TestConnection(t *testing.T) {
 		{"role twice", []string{"role", "r", "auth-config-role", "s"}, login, []string{"kubernetes", "|", "role=r"}},
 		{"role of the method", []string{"auth-config-role", "s", "auth-config-token-path", "/t", "auth-path", "auth/k8s"}, login, []string{"kubernetes", "auth/k8s|auth-path", "role=s", "token_path=/t"}},
 		{"another method", []string{"auth-type", "AppRole", "auth-path", "auth/approle", "auth-config-role-id-file-path", "/r", "auth-min-backoff", "1s"}, login, []string{"approle", "auth/approle|auth-path", "role_id_file_path=/r"}},
+		{"role of a jwt login", []string{"auth-type", "jwt", "role", "r"}, login, []string{"jwt", "|", "role=r"}},
 		{"token", []string{"agent-inject-token", "true", "secret-volume-path", "/v"}, func(c *config.Config) any {
 			return []string{c.AutoAuth.Sinks[0].Path.Value, c.AutoAuth.Method.Type}
 		}, []string{"/v/token", ""}},
@@ -160,6 +161,20 @@ func TestConnection(t *testing.T) {
 				t.Errorf("notes %q", c.Notes)
 			}
 		})
+	}
+}
+
+// The Injector hands the role to each method, and the agent's other methods take no
+// notice of it.
+func TestRoleOfAnotherMethod(t *testing.T) {
+	c := parse(t, "role", "r", "auth-type", "AppRole", "auth-config-role-id-file-path", "/r")
+	m := c.AutoAuth.Method
+	if m.Type != "approle" || !reflect.DeepEqual(m.Params(), []string{"role_id_file_path"}) {
+		t.Errorf("%s with %q", m.Type, m.Params())
+	}
+	want := prefix + "role has no effect: only the logins kubernetes and jwt take it"
+	if len(c.Notes) != 1 || c.Notes[0] != (config.Note{Place: "f:1", Text: want}) {
+		t.Errorf("notes %v", c.Notes)
 	}
 }
 

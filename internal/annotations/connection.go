@@ -46,8 +46,16 @@ func (p *pod) login(exists func(string) bool) {
 			from = name
 		}
 	}
+	kind := "kubernetes"
+	if given := p.text("auth-type"); given.IsSet() {
+		kind = strings.ToLower(given.Value)
+	}
 	if role := p.text("role"); role.IsSet() {
-		params["role"] = role
+		if kind == "kubernetes" || kind == "jwt" {
+			params["role"] = role
+		} else {
+			p.note("role", "has no effect: only the logins kubernetes and jwt take it")
+		}
 	}
 	for _, name := range []string{"auth-path", "auth-type", "role"} {
 		if p.text(name).IsSet() {
@@ -56,10 +64,7 @@ func (p *pod) login(exists func(string) bool) {
 	}
 	m := &p.config.AutoAuth.Method
 	if from != "" {
-		m.Place, m.Type, m.Config = place(from), "kubernetes", params
-	}
-	if kind := p.text("auth-type"); kind.IsSet() {
-		m.Type = strings.ToLower(kind.Value)
+		m.Place, m.Type, m.Config = place(from), kind, params
 	}
 	m.MountPath = p.text("auth-path")
 	p.tokenFromVolume(exists)
