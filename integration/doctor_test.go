@@ -214,6 +214,22 @@ func TestDoctorMendsPolicies(t *testing.T) {
 	}
 }
 
+// A key that is missing is put there by the command that the doctor has.
+func TestDoctorMendsSecrets(t *testing.T) {
+	t.Parallel()
+	c := newClinic(t)
+	a := newAccountAt(t, c.vault, clinicMount, c.policies...)
+	res, d := c.patient(t, a, "--env", "USER=kv/app#user").examine()
+	res.exited(3)
+	s := d.find(t, "secrets", "failed")
+	if len(s.Fix) != 1 {
+		t.Fatalf("%+v", s)
+	}
+	c.administer(t, "echo value | "+s.Fix[0])
+	res, _ = c.patient(t, a, "--env", "USER=kv/app#user", "--drop", "USER").examine()
+	res.exited(0)
+}
+
 // What keeps Vault from being asked is found where it is, and exits with 2.
 func TestDoctorFindsTheWayClosed(t *testing.T) {
 	t.Parallel()

@@ -113,7 +113,8 @@ func TestVerbDoctorFinds(t *testing.T) {
 	}{
 		{"denied", "--secret kv/app --secret kv/other", nil, 3, "capabilities", "failed: kv/other: the policies do not allow read of kv/data/other (mount kv/, KV v2)", `path "kv/data/other" { capabilities = ["read"] }`, "pid 1 ok"},
 		{"no mount", "--secret none/app", nil, 3, "capabilities", "failed: none/app: permission denied: the policies open nothing below its mount, or there is no mount", `path "none/data/app" { capabilities = ["read"] }`, "pid 1 ok"},
-		{"key missing", "--env A=kv/app#passwort", nil, 3, "secrets", "failed: kv/app#passwort: no key passwort in kv/data/app", "", "sizes skipped"},
+		{"key missing", "--env A=kv/app#passwort", nil, 3, "secrets", "failed: kv/app#passwort: no key passwort in kv/data/app", "vault kv patch kv/app passwort=-", "sizes skipped"},
+		{"secret missing", "--secret kv/none", func(v *fetchtest.Server) { v.Allow("hvs.doctor", "kv/data/none", "read") }, 3, "secrets", "failed: kv/none: no secret at kv/data/none", "vault kv put kv/none KEY=-", "capabilities ok"},
 		{"token revoked", "--secret kv/app", func(v *fetchtest.Server) { v.Revoke("hvs.doctor") }, 3, "token", "failed: Vault at http://127.0.0.1:", "vault login -address=http://127.0.0.1:", "capabilities skipped"},
 		{"token ends", "--secret kv/app", func(v *fetchtest.Server) { v.TokenLife("hvs.doctor", fetchtest.Life{TTL: time.Minute}) }, 0, "token", "warning: a service token, good for ", "vault login -address=", "secrets ok"},
 		{"sealed", "--secret kv/app", func(v *fetchtest.Server) { v.Seal(true) }, 2, "health", "failed: Vault 1.21.0 is sealed", "vault operator unseal", "login skipped"},

@@ -276,7 +276,7 @@ func (d *doctor) examineSecrets(ctx context.Context, refs []ref.Ref) {
 	case errors.As(err, &missing):
 		for _, f := range missing.Findings {
 			if !denied[f.Reference] {
-				d.failed("secrets", string(missing.Class()), f.String())
+				d.failed("secrets", missing.Class(), f.String(), f.Mend()...)
 			}
 		}
 	case err != nil:

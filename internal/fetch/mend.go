@@ -40,6 +40,23 @@ func (c *Client) MendLogin(err error) []string {
 	return nil
 }
 
+// Mend is what may put in its place what a finding misses; its value is read from
+// standard input.
+func (f Finding) Mend() []string {
+	typed, _, _ := strings.Cut(f.Reference, "#")
+	kv := strings.HasSuffix(f.Mount, "KV v1") || strings.HasSuffix(f.Mount, "KV v2")
+	if !kv || f.List || f.Version != 0 || strings.ContainsAny(typed, " %") {
+		return nil
+	}
+	switch {
+	case (f.Kind == KeyMissing || f.Kind == KeyNull) && strings.HasSuffix(f.Mount, "KV v2"):
+		return []string{fmt.Sprintf("vault kv patch %s %s=-", ShellWord(typed), ShellWord(f.Key))}
+	case f.Kind == NotFound && len(f.Near) == 0 && f.Key == "":
+		return []string{fmt.Sprintf("vault kv put %s KEY=-", ShellWord(typed))}
+	}
+	return nil
+}
+
 func (c *Client) listRoles() string {
 	return fmt.Sprintf("vault list auth/%s/role   # which roles there are", ShellWord(c.mount))
 }
