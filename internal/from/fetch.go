@@ -73,7 +73,7 @@ func (f *Files) Fetch(ctx context.Context) (map[ref.Source]secret.Fields, error)
 		readings, problems := f.read()
 		now := time.Now()
 		switch {
-		case len(problems) == 0 && (before == nil || slices.EqualFunc(before, readings, reading.same)):
+		case len(problems) == 0 && settled(before, readings, now):
 			return f.take(readings), nil
 		case !slices.ContainsFunc(problems, (*Error).lasts):
 			readable = now
@@ -84,7 +84,7 @@ func (f *Files) Fetch(ctx context.Context) (map[ref.Source]secret.Fields, error)
 			said = true
 			f.log.Info("waiting for what others write: " + problems[0].text)
 		}
-		before = readings // what was waited for may be half of it
+		before = readings
 		select {
 		case <-time.After(settleTime):
 			continue
@@ -98,6 +98,16 @@ func (f *Files) Fetch(ctx context.Context) (map[ref.Source]secret.Fields, error)
 		}
 		return f.take(readings), nil
 	}
+}
+
+// settled tells whether what was read is all of it: two readings agree, or the
+// first one found nothing that somebody may be in the middle of writing. A time
+// to come, of another clock, tells nothing.
+func settled(before, readings []reading, now time.Time) bool {
+	if before != nil {
+		return slices.EqualFunc(before, readings, reading.same)
+	}
+	return !slices.ContainsFunc(readings, func(r reading) bool { return now.Sub(r.written) < settleTime })
 }
 
 // read reads everything once.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
@@ -42,14 +43,25 @@ type place struct {
 type content struct {
 	format Format // how it was read
 	fields secret.Fields
+	guess  secret.Value // the text in which no format was recognized; null: one was, or was named
+}
+
+// formatFor is that of what a file has by now. Raw may have been taken for want
+// of the rest of the first line: it is left open while the text only grows.
+func (c content) formatFor(text string) Format {
+	if !c.guess.IsNull() && strings.HasPrefix(text, c.guess.Text()) {
+		return Auto
+	}
+	return c.format
 }
 
 // reading is what a place had at a moment; without fields it had nothing.
 type reading struct {
 	fields  secret.Fields
 	files   map[string]content
-	dirs    []string // that were read, but for versions of a volume
-	trouble *Error   // with a file whose last values these are
+	dirs    []string  // that were read, but for versions of a volume
+	trouble *Error    // with a file whose last values these are
+	written time.Time // when any of the files was, but for versions of a volume
 }
 
 func (r reading) same(other reading) bool {
@@ -88,7 +100,7 @@ func (p *place) read() (reading, *Error) {
 	if problem != nil {
 		return reading{dirs: c.dirs}, problem
 	}
-	return reading{fields, c.found, c.dirs, c.trouble}, nil
+	return reading{fields, c.found, c.dirs, c.trouble, c.written}, nil
 }
 
 // complete finds what is still to be waited for.
@@ -135,6 +147,7 @@ type collection struct {
 	found   map[string]content // name -> content
 	dirs    []string
 	trouble *Error
+	written time.Time
 }
 
 // readDir reads the files of a directory. In a volume with versions, and in a
@@ -239,7 +252,7 @@ func (c *collection) add(file, name string, inDir bool) *Error {
 		return err
 	}
 	last, known := c.files[name]
-	format := cmp.Or(Format(c.source.FileFormat), last.format)
+	format := cmp.Or(Format(c.source.FileFormat), last.formatFor(text))
 	if format == Auto && c.whole {
 		format = Raw
 	}
@@ -264,7 +277,11 @@ func (c *collection) add(file, name string, inDir bool) *Error {
 	case used == Raw:
 		fields = secret.Fields{name: rawValue(text)}
 	}
-	c.found[name] = content{used, fields}
+	read := content{format: used, fields: fields}
+	if used == Raw && format == Auto {
+		read.guess = secret.Of(text)
+	}
+	c.found[name] = read
 	return nil
 }
 
@@ -292,6 +309,9 @@ func (c *collection) readFile(file string) (string, *Error) {
 	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
 	if err != nil {
 		return "", c.refused(file, err)
+	}
+	if info, err := f.Stat(); err == nil && !c.volume && info.ModTime().After(c.written) { // after the text: it is not older than that
+		c.written = info.ModTime()
 	}
 	c.count++
 	c.size += len(text)

@@ -193,8 +193,34 @@ func TestFetch(t *testing.T) {
 	t.Run("there", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			dir := layout(t, t.TempDir(), map[string]string{"a": "A=1\n"})
-			got, took, err := fetched(t, forever, files(t, dir, "DIR", "DIR/none?optional"), nil)
-			if got != `A="1"` || took != 0 || err != nil {
+			for age, want := range map[time.Duration]time.Duration{settleTime: 0, settleTime - 1: settleTime, -time.Hour: settleTime} {
+				at := time.Now().Add(-age)
+				if err := os.Chtimes(dir+"/a", at, at); err != nil {
+					t.Fatal(err)
+				}
+				got, took, err := fetched(t, forever, files(t, dir, "DIR", "DIR/none?optional"), nil)
+				if got != `A="1"` || took != want || err != nil {
+					t.Errorf("written %s ago: %s after %s, %v", age, got, took, err)
+				}
+			}
+		})
+	})
+	t.Run("a volume is never half", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			dir := layout(t, t.TempDir(), volume)
+			if _, took, err := fetched(t, forever, files(t, dir, "DIR"), nil); took != 0 || err != nil {
+				t.Errorf("after %s, %v", took, err)
+			}
+		})
+	})
+	t.Run("half at first", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			dir := layout(t, t.TempDir(), map[string]string{"a": "export A=long"})
+			got, took, err := fetched(t, forever, files(t, dir, "DIR/a"), func() {
+				time.Sleep(settleTime / 4)
+				layout(t, dir, map[string]string{"a": "export A=longvalue\n"})
+			})
+			if got != `A="longvalue"` || took != 2*settleTime || err != nil {
 				t.Errorf("%s after %s, %v", got, took, err)
 			}
 		})

@@ -187,6 +187,21 @@ func TestWatchInPieces(t *testing.T) {
 	})
 }
 
+// A first line that was cut is no value, however long its rest takes. A value
+// that is another one is.
+func TestWatchCutAtFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watching(t, map[string]string{"config": "expo", "pw": "hunter2"}, "DIR")
+		b.expect("a cut", "nothing", time.Hour)
+		layout(t, b.dir, map[string]string{"config": "export"})
+		b.expect("more of it", `config="export" pw="hunter2"`, time.Minute+soon)
+		layout(t, b.dir, map[string]string{"config": "export A=1\n", "pw": "B=2"})
+		b.expect("all of it", `A="1" pw="B=2"`, time.Minute+soon)
+		layout(t, b.dir, map[string]string{"config": "export A=1\nB=2\n", "pw": "B=2\nC=3\n"})
+		b.expect("more lines", `A="1" B="2" pw="B=2\nC=3\n"`, time.Minute+soon)
+	})
+}
+
 // Whatever becomes of a file, its last values stay, and that is said: not for
 // what passes, and not at each look.
 func TestP2WatchKeepsLastValues(t *testing.T) {
