@@ -317,7 +317,10 @@ template {
 		l := a.login(t, append(quick, "--config", config)...).live()
 		l.nth(1, "start")
 		kv.put(t, "app", fields{"password": canary(t, "second password")})
-		ends(l.running, dir).exited(0)
+		res := ends(l.running, dir).exited(0)
+		if strings.Contains(res.stderr, "still being put in place") {
+			t.Errorf("the stop has waited for the command:\n%s", res.stderr)
+		}
 	})
 }
 

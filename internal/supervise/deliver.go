@@ -25,11 +25,18 @@ func (s *system) deliver(f func() error) {
 	}()
 }
 
-// leave waits for the delivery that may be under way at the end of a run.
+// leave ends the delivery that may be under way at the end of a run: it cancels
+// what can be, such as a command that a file has, and waits for the rest.
 func (s *system) leave() {
 	if s.donec == nil {
 		return
 	}
+	select {
+	case <-s.donec:
+		return
+	default:
+	}
+	s.cancel()
 	timeout := time.NewTimer(deliveryPatience)
 	defer timeout.Stop()
 	select {

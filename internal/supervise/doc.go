@@ -54,8 +54,8 @@
 // the supervisor's report, for which the init's loop waits.
 //
 // What the loop starts beside the child are the hooks of changes, one at a time,
-// and, for each delivery, the goroutine that calls Change.Deliver; Run waits for
-// it at the end, but not for long.
+// and, for each delivery, the goroutine that calls Change.Deliver; at its end Run
+// cancels it and waits for it, but not for long.
 //
 // The states, the rotation, the terminal modes and their reasons are in docs/design-states.md.
 package supervise

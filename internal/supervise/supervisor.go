@@ -110,7 +110,8 @@ func (s *Supervisor) Caught() <-chan struct{} { return s.caughtc }
 //
 // After the first start newer commands are taken from changec (nil: there are
 // none) as they come. Give it a buffer of one too, and put a Change there in
-// place of one that has not been taken.
+// place of one that has not been taken. Where the run ends while a Change is being
+// delivered, cancel is called for that.
 func (s *Supervisor) Run(startc <-chan Start, cancel func(), changec <-chan Change) Outcome {
 	<-s.allc
 	mode := s.facts.mode()
