@@ -16,8 +16,9 @@ import (
 // Guard against pid reuse: the child alone is signalled through os.Process,
 // which holds a pidfd where the kernel has them. Its group is signalled by
 // number while the child, running or a zombie, has not been reaped: until then
-// neither the pid nor the group number can be given to anybody else. After that
-// only what groupEmpty has just seen is signalled, and the child not at all.
+// neither the pid nor the group number can be given to anybody else. groupEmpty
+// sees to it that this is so while the group lives, where it can; elsewhere only
+// what it has just seen is signalled, and the child not at all.
 type system struct {
 	mode   terminalMode
 	tty    int // descriptor of the controlling terminal; -1: none

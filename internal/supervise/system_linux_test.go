@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -62,6 +63,45 @@ func TestPollLeavesTheZombie(t *testing.T) {
 	s.reap()
 	if err := unix.Kill(s.child.Pid, 0); err != unix.ESRCH {
 		t.Errorf("the child was not reaped at the end: %v", err)
+	}
+}
+
+// As long as something lives in the child's group, its number must not be free:
+// who is stopped may look away for long before it sends the KILL.
+func TestGroupKeepsTheZombie(t *testing.T) {
+	if _, err := livingMembers(os.Getpid()); err != nil {
+		untestable(t, "%v", err)
+	}
+	childc := make(chan os.Signal, 1)
+	signal.Notify(childc, syscall.SIGCHLD)
+	defer signal.Stop(childc)
+	s := testSystem()
+	path, err := LookPath("sh", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is left gets its own descriptors, or go test would wait for it.
+	if e := s.start(Command{Path: path, Args: []string{"sh", "-c", "sleep 600 <&- >&- 2>&- &"}}); e.kind != childStarted {
+		t.Fatalf("start: %v", e.err)
+	}
+	defer func() { _ = unix.Kill(-s.child.Pid, unix.SIGKILL) }()
+	if e := pollUntil(t, s, childc); e.kind != childExited {
+		t.Fatalf("got %s, want the child's end", e.kind)
+	}
+	if s.groupEmpty() {
+		t.Fatal("what the child left was not seen")
+	}
+	if state, parent, _ := processStat(s.child.Pid); state != "Z" || parent != strconv.Itoa(os.Getpid()) {
+		t.Errorf("the child is in state %q with parent %q: its number is free", state, parent)
+	}
+	s.signalGroup(unix.SIGKILL)
+	for deadline := time.Now().Add(patience); !s.groupEmpty(); {
+		if time.Now().After(deadline) {
+			t.Fatal("what was killed is still seen")
+		}
+	}
+	if err := unix.Kill(s.child.Pid, 0); err != unix.ESRCH {
+		t.Errorf("the zombie stays: %v", err)
 	}
 }
 
