@@ -147,7 +147,7 @@ func (r rules) stepDraining(s state, e event, now time.Time) (state, []action) {
 		if due(s.deadline, now) {
 			return r.killLeftovers(s, now)
 		}
-		s.lookAt = now.Add(lookInterval)
+		s.lookAt = s.nextLook(now)
 		return s, []action{{verb: lookAtGroup}}
 	case initLost:
 		if s.then != thenEnd {
@@ -181,7 +181,7 @@ func (r rules) killLeftovers(s state, now time.Time) (state, []action) {
 		s.killedAt = now
 	}
 	s.kills++
-	s.deadline, s.lookAt = now.Add(doubled(firstKillAgain, s.kills-1, lastKillAgain)), now.Add(lookInterval)
+	s.deadline = now.Add(doubled(firstKillAgain, s.kills-1, lastKillAgain))
 	switch stuckAt := s.killedAt.Add(stuckAfter); {
 	case s.stuck:
 	case due(stuckAt, now):
@@ -190,7 +190,16 @@ func (r rules) killLeftovers(s state, now time.Time) (state, []action) {
 	default:
 		s.deadline = earlier(s.deadline, stuckAt)
 	}
+	s.lookAt = s.nextLook(now)
 	return s, actions
+}
+
+// nextLook is when to look at what is left after a look now.
+func (s state) nextLook(now time.Time) time.Time {
+	if s.stuck {
+		return now.Add(stuckInterval)
+	}
+	return now.Add(lookInterval)
 }
 
 // letGo takes leave of a child of which nothing is left. The next one finds the

@@ -136,6 +136,10 @@ const (
 	// for it: those processes are not our children.
 	lookInterval = 20 * time.Millisecond
 
+	// stuckInterval is the same once it was said that KILL does not help: the
+	// kernel may hold on to them for days, and each look is one at all processes.
+	stuckInterval = time.Second
+
 	// firstKillAgain and lastKillAgain are what comes between one KILL to what is
 	// left and the next, doubled each time: somebody may have joined the group
 	// after the last one. stuckAfter is when it is said that they do not help.
