@@ -142,11 +142,11 @@ func TestConnection(t *testing.T) {
 		}, []string{"/v/token", ""}},
 		{"no token", []string{"agent-inject-token", "false"}, func(c *config.Config) any { return len(c.AutoAuth.Sinks) }, 0},
 		{"templates", []string{"template-static-secret-render-interval", "30s", "template-max-connections-per-host", "7"}, func(c *config.Config) any {
-			return []any{c.TemplateConfig.Refresh.Value, c.TemplateConfig.MaxConn.Value, c.TemplateConfig.ExitOnFailure.Value}
-		}, []any{30 * time.Second, 7, true}},
+			return []any{c.TemplateConfig.Refresh.Value, c.TemplateConfig.MaxConn.Value, c.TemplateConfig.ExitOnFailure.IsSet(), c.TemplateConfig.ExitByDefault.Value}
+		}, []any{30 * time.Second, 7, false, true}},
 		{"templates' defaults", []string{"template-max-connections-per-host", "0", "template-config-exit-on-retry-failure", "false"}, func(c *config.Config) any {
-			return []any{c.TemplateConfig.Refresh.IsSet(), c.TemplateConfig.MaxConn.IsSet(), c.TemplateConfig.ExitOnFailure.Value}
-		}, []any{false, false, false}},
+			return []any{c.TemplateConfig.Refresh.IsSet(), c.TemplateConfig.MaxConn.IsSet(), c.TemplateConfig.ExitOnFailure.IsSet(), c.TemplateConfig.ExitOnFailure.Value, c.TemplateConfig.ExitByDefault.IsSet()}
+		}, []any{false, false, true, false, false}},
 		{"revoke", []string{"agent-revoke-on-shutdown", "true", "agent-revoke-grace", "10"}, func(c *config.Config) any { return c.Flags },
 			[]config.Flag{{Name: "revoke", Values: []string{"auto"}, Place: "annotation vault.hashicorp.com/agent-revoke-on-shutdown"}}},
 		{"no revoke", []string{"agent-revoke-on-shutdown", "false"}, func(c *config.Config) any { return c.Flags[0].Values }, []string{"never"}},

@@ -99,7 +99,7 @@ func (p *pod) rest() {
 	}
 	t.ExitOnFailure = p.yes("template-config-exit-on-retry-failure")
 	if _, given := p.values["template-config-exit-on-retry-failure"]; !given && len(p.values) > 0 {
-		t.ExitOnFailure = config.Given[bool]{Value: true, Place: p.file} // as the Injector has it
+		t.ExitByDefault = config.Given[bool]{Value: true, Place: p.file} // as the Injector has it
 	}
 	if inject := p.yes("agent-inject-token"); inject.Value {
 		file := path.Join(p.volume(), "token")

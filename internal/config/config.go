@@ -116,6 +116,7 @@ type TemplateConfig struct {
 	MaxConn Given[int]           // max_connections_per_host
 
 	ExitOnFailure Given[bool] // exit_on_retry_failure
+	ExitByDefault Given[bool] // what that is where neither annotations nor files say
 }
 
 // Template is one file, or one variable, made of a template.

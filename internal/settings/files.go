@@ -59,6 +59,11 @@ func (s *Settings) ReadFiles(environ []string, flags *pflag.FlagSet) ([]Note, er
 		}
 		l.apply(c)
 	}
+	for _, c := range layers { // a default gives way to each of them
+		if !s.files.FailCommands.IsSet() {
+			s.files.FailCommands = c.TemplateConfig.ExitByDefault
+		}
+	}
 	if len(l.problems) > 0 {
 		return notes, &Error{strings.Join(l.problems, "\n")}
 	}
