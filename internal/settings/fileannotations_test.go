@@ -2,6 +2,8 @@ package settings
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -52,4 +54,64 @@ func TestFailingCommandsByDefault(t *testing.T) {
 			t.Errorf("%s: %+v, want %v", tt.what, s.Files().FailCommands, tt.want)
 		}
 	}
+}
+
+// What annotations and flags make takes the place of what a weaker file would put
+// there.
+func TestGivesWay(t *testing.T) {
+	t.Chdir(t.TempDir())
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inDir := map[string]string{"agent-inject-template-x": "pod", "agent-inject-token": "true", "secret-volume-path": here}
+	for _, tt := range []struct {
+		what        string
+		annotations map[string]string
+		text        string
+		args        []string
+		want        []string // everything that is made, by who makes it
+	}{
+		{"a template to a relative flag", inDir, "", []string{"--file", "x=kv/a#k"}, []string{"file x", "token token"}},
+		{"a template block to a relative flag", nil, `template { contents = "" destination = "` + here + `/x" }`, []string{"--template", "f:./x"}, []string{"template x"}},
+		{"an item of file to a template", inDir, `file = ["x=kv/a#k", "y=kv/a#k"]`, nil, []string{"file y", "token token", "block x"}},
+		{"an item of template to a template", inDir, `template = ["f:x", "f:y"]`, nil, []string{"template y", "token token", "block x"}},
+		{"a sink to a sink", inDir, `auto_auth { method "kubernetes" { config = { role = "r" } } sink "file" { config = { path = "token" } } sink "file" { config = { path = "other" } } }`, nil,
+			[]string{"token token", "token other", "block x"}},
+		{"a sink to a flag", inDir, "", []string{"--file", "./token=kv/a#k"}, []string{"file token", "block x"}},
+		{"a template block to a sink", inDir, `template { contents = "" destination = "token" }`, nil, []string{"token token", "block x"}},
+		{"an item of env to a flag", nil, "env {\n A = \"kv/a#k\"\n B = \"kv/a#k\"\n}", []string{"--env-template", "A=x"}, []string{"env B", "env-template A"}},
+		{"an item of env_template to a flag", nil, `env_template = ["A=x", "B=x"]`, []string{"--env", "A=kv/a#k"}, []string{"env A", "env-template B"}},
+		{"a whole list to a flag", inDir, `file = ["y=kv/a#k"]`, []string{"--file", "z=kv/a#k"}, []string{"file z", "token token", "block x"}},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			s, _ := readBoth(t, tt.annotations, tt.text, tt.args...)
+			if got := makers(s); !slices.Equal(got, tt.want) {
+				t.Errorf("made %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// makers are all variables and files that the settings ask for.
+func makers(s *Settings) (list []string) {
+	for _, v := range s.Env.Items {
+		list = append(list, "env "+v.Name)
+	}
+	for _, x := range s.EnvTemplate.Items {
+		list = append(list, "env-template "+x.Name)
+	}
+	for _, f := range s.File.Items {
+		list = append(list, "file "+filepath.Base(f.Dest))
+	}
+	for _, x := range s.Template.Items {
+		list = append(list, "template "+filepath.Base(x.Dest))
+	}
+	for _, f := range s.files.Tokens {
+		list = append(list, "token "+filepath.Base(f.Dest))
+	}
+	for _, x := range s.files.Templates {
+		list = append(list, "block "+x.Name+filepath.Base(x.Dest))
+	}
+	return list
 }

@@ -105,9 +105,11 @@ func (l *layer) apply(c *config.Config) {
 	once := l.settings.Once // said by something stronger
 	made := l.settings.made()
 	for _, f := range c.Flags {
-		if !once || !isWatching(f.Name) {
-			l.set(f.Name, strings.ReplaceAll(f.Name, "-", "_"), f.Place, f.Values...)
+		if l.settings.IsSet(f.Name) || once && isWatching(f.Name) {
+			continue
 		}
+		l.set(f.Name, strings.ReplaceAll(f.Name, "-", "_"), f.Place, f.Values...)
+		l.settings.giveWay(f.Name, made)
 	}
 	l.login(c)
 	l.vault(&c.Vault, &c.AutoAuth.Method)
@@ -118,7 +120,7 @@ func (l *layer) apply(c *config.Config) {
 	}
 	l.rotation(c)
 	l.exec(&c.Exec)
-	l.sinks(c)
+	l.sinks(c, made)
 	l.templates(c, made)
 	for _, secret := range c.Secrets {
 		l.secret(c, secret)

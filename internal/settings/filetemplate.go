@@ -10,8 +10,20 @@ import (
 )
 
 // stronger are the variables and files that flags, the environment and stronger
-// files make. A template block that would make the same one gives way.
+// files make; files by their absolute paths. What else would make the same one
+// gives way.
 type stronger struct{ variables, files []string }
+
+// absolute is a path as it can be compared.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path) // there is no working directory
+}
+
+func (m stronger) variable(name string) bool { return slices.Contains(m.variables, name) }
+func (m stronger) file(dest string) bool     { return slices.Contains(m.files, absolute(dest)) }
 
 func (s *Settings) made() stronger {
 	var made stronger
@@ -22,30 +34,48 @@ func (s *Settings) made() stronger {
 		made.variables = append(made.variables, t.Name)
 	}
 	for _, f := range s.File.Items {
-		made.files = append(made.files, filepath.Clean(f.Dest))
+		made.files = append(made.files, absolute(f.Dest))
 	}
 	for _, t := range s.Template.Items {
-		made.files = append(made.files, filepath.Clean(t.Dest))
+		made.files = append(made.files, absolute(t.Dest))
+	}
+	for _, f := range s.files.Tokens {
+		made.files = append(made.files, absolute(f.Dest))
 	}
 	for _, t := range s.files.Templates {
 		if t.Dest == "" {
 			made.variables = append(made.variables, t.Name)
 		} else {
-			made.files = append(made.files, filepath.Clean(t.Dest))
+			made.files = append(made.files, absolute(t.Dest))
 		}
 	}
 	return made
 }
 
+// giveWay takes out of a list that has just been set what is made already.
+func (s *Settings) giveWay(flag string, made stronger) {
+	template := func(t env.Template) bool { return made.variable(t.Name) || t.Dest != "" && made.file(t.Dest) }
+	switch flag {
+	case "env":
+		s.Env.Items = slices.DeleteFunc(s.Env.Items, func(v env.Variable) bool { return made.variable(v.Name) })
+	case "file":
+		s.File.Items = slices.DeleteFunc(s.File.Items, func(f env.File) bool { return made.file(f.Dest) })
+	case "env-template":
+		s.EnvTemplate.Items = slices.DeleteFunc(s.EnvTemplate.Items, template)
+	case "template":
+		s.Template.Items = slices.DeleteFunc(s.Template.Items, template)
+	}
+}
+
 // templates takes over the template and env_template blocks.
 func (l *layer) templates(c *config.Config, made stronger) {
 	for _, t := range c.EnvTemplates {
-		if !slices.Contains(made.variables, t.Name) {
+		if !made.variable(t.Name) {
 			l.template("env_template", t)
 		}
 	}
 	for _, t := range c.Templates {
-		if !slices.Contains(made.files, filepath.Clean(t.Destination.Value)) {
+		if !made.file(t.Destination.Value) {
 			l.template("template", t)
 		}
 	}
