@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // shellArgs is a real interactive shell that leaves the terminal's settings
@@ -166,6 +168,61 @@ func TestP5ShellCtrlZ(t *testing.T) {
 		term.back()
 		gotExactly(t, term.screen.String(), 2, 2, 2, 2, 15)
 		term.leave()
+	})
+}
+
+// A full-screen program that a person works with under a shell: it has the keys one
+// by one, Ctrl-C among them, hears of a new size, is stopped and goes on, and leaves
+// the terminal as it was.
+func TestP5FullScreen(t *testing.T) {
+	if _, err := exec.LookPath("vi"); err != nil {
+		t.Fatal("there is no vi here; go -C integration run ./prepare says how to get one")
+	}
+	inEach(t, underShell, func(t *testing.T, p place) {
+		term, c, vx := interactive(t, p)
+		file := filepath.Join(c.dir, "text")
+		term.run("export TERM=xterm; stty -g; " + vx + "vi -N -u NONE -n " + file)
+		term.expect("~")
+		term.send("ifirst line\x1b")
+		term.expect("first line")
+		term.resize(31, 101)
+		term.asks(":set columns?", "columns=101")
+		term.send("\x1bosecond")
+		term.expect("second")
+		term.send(ctrlC)                   // ends the insertion, as Escape does
+		term.asks(":echo 600*7+7", "4207") // what it has not read when Ctrl-C comes is gone
+		term.send("a half\x1b")
+		term.expect("half")
+		term.send(ctrlZ)
+		term.expect("Stopped")
+		term.back()
+		term.run("fg")
+		waitUntil(t, "the editor to have the terminal", func() bool { return term.foreground() != term.cmd.Process.Pid })
+		term.send("othird\x1b:wq\r")
+		term.back()
+		if got := readFile(file); got != "first line\nsecond half\nthird\n" {
+			t.Errorf("the file has %q", got)
+		}
+		term.run("stty -g")
+		term.back()
+		settings := regexp.MustCompile(`[0-9a-f]+(:[0-9a-f]+){10,}`).FindAllString(term.screen.String(), -1)
+		if len(settings) != 2 || settings[0] != settings[1] {
+			t.Errorf("the settings of the terminal before and after: %q", settings)
+		}
+		term.leave()
+	})
+}
+
+// asks has vi answer a command, however often it takes.
+func (term *terminal) asks(command, answer string) {
+	term.t.Helper()
+	last := time.Time{}
+	waitUntil(term.t, answer, func() bool {
+		if time.Since(last) > time.Second {
+			last = time.Now()
+			term.send("\x1b" + command + "\r")
+		}
+		return strings.Contains(term.screen.String(), answer)
 	})
 }
 

@@ -24,6 +24,7 @@ var fromDebian = []debian{
 	{"the fish shell", "fish", func() error { _, err := exec.LookPath("fish"); return err }},
 	{"the zsh shell", "zsh", func() error { _, err := exec.LookPath("zsh"); return err }},
 	{"bash's completion", "bash-completion", func() error { _, err := os.Stat(BashCompletion); return err }},
+	{"the editor vi", "vim-tiny", func() error { _, err := exec.LookPath("vi"); return err }},
 	{"the program ip", "iproute2", func() error { _, err := exec.LookPath("ip"); return err }},
 	{"the program curl", "curl", func() error { _, err := exec.LookPath("curl"); return err }},
 	{"the program jq", "jq", func() error { _, err := exec.LookPath("jq"); return err }},
