@@ -81,9 +81,13 @@ func helperRun(args []string) int {
 	rewrite := flags.String("rewrite", "", "FROM:TO,...")
 	verbose := flags.Bool("v", false, "log")
 	inherit := flags.String("inherit", "", "texts of files that the command inherits, or !REASON for one that cannot be made: TEXT,...")
+	user := flags.Int("user", 0, "who the command runs as, and its group; 0: who we are")
 	rotation := rotationFlags(flags)
 	_ = flags.Parse(args)
 	inherited = inheritTexts(*inherit)
+	if *user != 0 {
+		as = &Identity{UID: *user, GID: *user}
+	}
 
 	options := Options{StopTimeout: *timeout, Link: link, Rewrite: map[syscall.Signal]syscall.Signal{}, Rotation: rotation.Rotation}
 	options.StopSignal, _ = ParseSignal(*stop)
@@ -136,7 +140,7 @@ func prepare(argv []string, fail, huge bool) Start {
 		env = append(env, "HUGE="+strings.Repeat("x", 2<<20))
 	}
 	path, err := LookPath(argv[0], env)
-	return Start{Command: Command{Path: path, Args: argv, Env: env, Inherit: inherited}, Err: err}
+	return Start{Command: Command{Path: path, Args: argv, Env: env, Inherit: inherited, As: as}, Err: err}
 }
 
 func finish(outcome Outcome) int {

@@ -21,6 +21,9 @@ func init() { helpers["inherited"] = helperInherited }
 // inherited is what the command of helper:run inherits.
 var inherited []Descriptor
 
+// as is who it runs as; nil: who we are.
+var as *Identity
+
 func inheritTexts(texts string) []Descriptor {
 	if texts == "" {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -17,11 +18,12 @@ func init() {
 	helpers["unprivileged"] = helperUnprivileged
 }
 
-// helperUnprivileged becomes its arguments, without the right to take a terminal
-// away from another session.
+// helperUnprivileged becomes its arguments, without the rights to take a terminal
+// away from another session and to be another user.
 func helperUnprivileged(args []string) int {
 	runtime.LockOSThread()                                            // whose right it is
 	_ = unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_ADMIN, 0, 0, 0) // who may not drop it has not got it
+	_ = unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SETUID, 0, 0, 0)    // likewise
 	fmt.Println("exec:", unix.Exec(args[0], args, os.Environ()))
 	return 1
 }
@@ -115,12 +117,23 @@ func TestP5RestartWithoutTheTerminal(t *testing.T) {
 	term.order("go")
 	term.expectBoth("delivering", "grabbed") // with no child
 	term.order("go")
-	term.expect("the terminal cannot be handed to the command", "2 ready", "2 behind")
+	term.expectBoth("the terminal cannot be handed to the command", "2 behind")
 	term.write("hello\n")
 	term.expect("read hello")
 	_ = term.cmd.Process.Signal(syscall.SIGTERM)
 	term.expect("2 TERM")
 	term.exit(0)
+}
+
+// What is refused is not taken for the terminal if it is the user.
+func TestP12AnotherUserOnATerminal(t *testing.T) {
+	user := fmt.Sprint(os.Getuid() + 4711)
+	term := onTerminal(t, append(helper("unprivileged"), run("-v -user "+user, "true")...))
+	term.expect("cannot be run as user " + user)
+	term.exit(126)
+	if strings.Contains(term.all, "the terminal cannot be handed") {
+		t.Error("the terminal is blamed")
+	}
 }
 
 // A job gets the terminal back from each child and gives it to the next.

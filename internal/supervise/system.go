@@ -96,9 +96,13 @@ func (s *system) start(command Command) event {
 	child, err := startProcess(command, sys, os.Stdin, os.Stdout, os.Stderr)
 	if sys.Setctty && errors.Is(err, unix.EPERM) {
 		// Somebody in a session of their own has the terminal, such as what an
-		// earlier child left. It can still be read and written.
-		s.log.Warn("the terminal cannot be handed to the command", "error", err)
+		// earlier child left. It can still be read and written. If that fails too,
+		// it was something else, such as another user, that was refused.
+		denied := err
 		child, err = startProcess(command, &syscall.SysProcAttr{Setsid: true}, os.Stdin, os.Stdout, os.Stderr)
+		if err == nil {
+			s.log.Warn("the terminal cannot be handed to the command", "error", denied)
+		}
 	}
 	if err != nil {
 		return event{kind: startFailed, err: startFailure(command, err)}
