@@ -105,6 +105,13 @@ func TestP12AnotherUserWithoutRoot(t *testing.T) {
 			return exec.Command("setpriv", append([]string{"--bounding-set=-setuid,-setgid", "--"}, argv...)...)
 		}).wait().exited(126).says("cannot be run as user 4711 and group 815", "CAP_SETUID")
 	}
+	// Nor is a command started that could not be stopped.
+	for _, mode := range []string{"never", "always"} {
+		c := vaultexec(t, "--mode", "supervise", "--init", mode, "--user", "4711:815").exec("/bin/true")
+		c.startIn(func(t *testing.T, argv []string) *exec.Cmd {
+			return exec.Command("setpriv", append([]string{"--bounding-set=-kill", "--"}, argv...)...)
+		}).wait().exited(126).says("could not be signalled or stopped as user 4711", "CAP_KILL")
+	}
 	vaultexec(t, "--user", "no-such-user").exec("/bin/true").run().refused("usage", `there is no user "no-such-user" here`)
 }
 

@@ -1,10 +1,25 @@
 package supervise
 
 import (
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
+
+// canBeSignalled tells whether kill(2) reaches a command that runs as id, which
+// takes its user or CAP_KILL: root can have CAP_SETUID alone.
+func (id *Identity) canBeSignalled() bool {
+	if id == nil || id.UID == os.Getuid() || id.UID == os.Geteuid() {
+		return true
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var caps [2]unix.CapUserData
+	if err := unix.Capget(&header, &caps[0]); err != nil || caps[0].Effective&(1<<unix.CAP_SETUID) == 0 {
+		return true // the start itself will say what it takes
+	}
+	return caps[0].Effective&(1<<unix.CAP_KILL) != 0
+}
 
 // take makes the thread that calls who the command is to be: groups first, which
 // only root may set. The functions of package syscall would do it to the whole

@@ -15,6 +15,10 @@ const (
 	exitNotFound = 127 // the command was not found
 )
 
+// errNoSignals is the cause where a command as another user would run but never
+// hear of a stop.
+var errNoSignals = errors.New("it could not be signalled")
+
 // StartError says why a command could not be started.
 type StartError struct {
 	name     string // as given or as found
@@ -58,6 +62,8 @@ func (e *StartError) reason() string {
 		return missingPart(e.name)
 	case errors.Is(e.err, unix.EISDIR):
 		return "is a directory"
+	case e.err == errNoSignals:
+		return fmt.Sprintf("could not be signalled or stopped as user %d: that takes CAP_KILL, so give vaultexec that capability too, or remove --user", e.as.UID)
 	case errors.Is(e.err, unix.EPERM) && e.as != nil:
 		return fmt.Sprintf("cannot be run as user %d and group %d: that takes root or CAP_SETUID and CAP_SETGID, so start vaultexec as root, or remove --user", e.as.UID, e.as.GID)
 	case errors.Is(e.err, unix.EACCES) && e.as != nil:

@@ -92,6 +92,9 @@ func (s *system) start(command Command) event {
 		s.started = true
 		s.keepSettings()
 	}
+	if !command.As.canBeSignalled() {
+		return event{kind: startFailed, err: startFailure(command, errNoSignals)}
+	}
 	sys := s.placement()
 	child, err := startProcess(command, sys, os.Stdin, os.Stdout, os.Stderr)
 	if sys.Setctty && errors.Is(err, unix.EPERM) {
