@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// points are where a change shows: directory -> the names in it that matter; nil:
-// all of them.
+// points are where a change shows: directory, as canonical names it -> the names
+// in it that matter; nil: all of them.
 type points map[string][]string
 
 // maxLinks is how many links the kernel follows (path_resolution(7)).
@@ -34,12 +34,26 @@ func pointsOf(path string) points {
 		file = target
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		at[filepath.Clean(path)] = nil
+		at[canonical(path)] = nil
 	}
 	return at
 }
 
+// canonical is the one name that a directory has here. The kernel watches it once
+// and tells of it under the name that it was given first, whatever others lead
+// there.
+func canonical(dir string) string {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return dir
+}
+
 func (at points) add(dir string, names ...string) {
+	dir = canonical(dir)
 	if known, there := at[dir]; !there || known != nil {
 		at[dir] = append(known, names...)
 	}

@@ -190,10 +190,12 @@ func (w *Watcher) look(ctx context.Context, p *watched) {
 	}
 	r.reading, r.err = p.read()
 	for _, dir := range r.reading.dirs {
-		if _, added := r.points[dir]; added {
+		dir = canonical(dir)
+		_, added := r.points[dir]
+		r.points[dir] = nil
+		if added {
 			continue
 		}
-		r.points[dir] = nil
 		_, before := p.points[dir]
 		r.found = w.kernel.Add(dir) == nil && !before || r.found
 	}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"vaultexec/internal/notice"
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
 )
@@ -71,7 +70,7 @@ type bench struct {
 // watching starts one of what references name, below a directory with the files.
 func watching(t *testing.T, content map[string]string, references ...string) *bench {
 	t.Helper()
-	b := &bench{t: t, dir: layout(t, t.TempDir(), content), kernel: &quietKernel{}, eventc: make(chan fsnotify.Event)}
+	b := &bench{t: t, dir: layout(t, canonical(t.TempDir()), content), kernel: &quietKernel{}, eventc: make(chan fsnotify.Event)}
 	f := files(t, b.dir, references...)
 	f.log = slog.New(slog.NewTextHandler(&b.log, nil))
 	var err error
@@ -296,94 +295,4 @@ func TestWatchWithoutKernel(t *testing.T) {
 			t.Errorf("log: %s", b.log.String())
 		}
 	})
-}
-
-// TestFsnotify has the kernel tell, of everything that its manual page lets one
-// expect: nobody looks by himself.
-func TestFsnotify(t *testing.T) {
-	for _, tt := range []struct {
-		name, reference string
-		content         map[string]string
-		change          func(t *testing.T, dir string)
-	}{
-		{"written", "DIR/a", map[string]string{"a": "A=1\n"}, func(t *testing.T, dir string) {
-			layout(t, dir, map[string]string{"a": "A=2\n"})
-		}},
-		{"replaced", "DIR/a", map[string]string{"a": "A=1\n", "b": "A=2\n"}, func(t *testing.T, dir string) {
-			rename(t, dir+"/b", dir+"/a")
-		}},
-		{"behind a link", "DIR/a", map[string]string{"a": "->d/b", "d/b": "A=1\n"}, func(t *testing.T, dir string) {
-			layout(t, dir, map[string]string{"d/b": "A=2\n"})
-		}},
-		{"in a directory", "DIR/d", map[string]string{"d/a": "A=1\n"}, func(t *testing.T, dir string) {
-			layout(t, dir, map[string]string{"d/a": "A=2\n"})
-		}},
-		{"deeper", "DIR/d", map[string]string{"d/e/a": "A=1\n"}, func(t *testing.T, dir string) {
-			layout(t, dir, map[string]string{"d/e/a": "A=2\n"})
-		}},
-		{"volume", "DIR/v", map[string]string{"v/..1/A": "1", "v/..2/A": "2", "v/..data": "->..1", "v/A": "->..data/A"}, func(t *testing.T, dir string) {
-			layout(t, dir, map[string]string{"v/..tmp": "->..2"})
-			rename(t, dir+"/v/..tmp", dir+"/v/..data")
-		}},
-		{"file in a volume", "DIR/v/A?format=raw", map[string]string{"v/..1/A": "1", "v/..2/A": "2", "v/..data": "->..1", "v/A": "->..data/A"}, func(t *testing.T, dir string) {
-			layout(t, dir, map[string]string{"v/..tmp": "->..2"})
-			rename(t, dir+"/v/..tmp", dir+"/v/..data")
-		}},
-		{"directory replaced", "DIR/d", map[string]string{"d/a": "A=1\n", "e/a": "A=2\n"}, func(t *testing.T, dir string) {
-			rename(t, dir+"/d", dir+"/old")
-			rename(t, dir+"/e", dir+"/d")
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			dir := layout(t, t.TempDir(), tt.content)
-			f := files(t, dir, tt.reference)
-			f.refresh = 0
-			w, _, err := f.Watch(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.notices = notice.To(slog.New(slog.DiscardHandler))
-			ctx, cancel := context.WithCancel(t.Context())
-			var wg sync.WaitGroup
-			defer wg.Wait()
-			defer cancel()
-			watchedc := make(chan struct{})
-			w.open()
-			w.kernel = &announcing{w.kernel, watchedc, sync.Once{}}
-			wg.Go(func() { w.Run(ctx) })
-			<-watchedc
-			tt.change(t, dir)
-			select {
-			case secrets := <-w.Updates():
-				for source, fields := range secrets {
-					if fields["A"].Text() != "2" {
-						t.Errorf("%s is %s", source, show(fields))
-					}
-				}
-			case <-time.After(time.Minute):
-				t.Error("no update")
-			}
-		})
-	}
-}
-
-// announcing tells when it has been asked for something the first time.
-type announcing struct {
-	kernel
-	watchedc chan struct{}
-	once     sync.Once
-}
-
-func (a *announcing) Add(dir string) error {
-	err := a.kernel.Add(dir)
-	a.once.Do(func() { close(a.watchedc) })
-	return err
-}
-
-func rename(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.Rename(from, to); err != nil {
-		t.Fatal(err)
-	}
 }
