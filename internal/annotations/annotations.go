@@ -80,6 +80,7 @@ func Parse(name, text string, exists func(file string) bool) (*config.Config, er
 		p.login(exists)
 		p.templates()
 		p.rest()
+		p.without()
 		p.look()
 	}
 	if len(p.problems) > 0 {

@@ -147,7 +147,7 @@ func TestConnection(t *testing.T) {
 		{"templates' defaults", []string{"template-max-connections-per-host", "0", "template-config-exit-on-retry-failure", "false"}, func(c *config.Config) any {
 			return []any{c.TemplateConfig.Refresh.IsSet(), c.TemplateConfig.MaxConn.IsSet(), c.TemplateConfig.ExitOnFailure.IsSet(), c.TemplateConfig.ExitOnFailure.Value, c.TemplateConfig.ExitByDefault.IsSet()}
 		}, []any{false, false, true, false, false}},
-		{"revoke", []string{"agent-revoke-on-shutdown", "true", "agent-revoke-grace", "10"}, func(c *config.Config) any { return c.Flags },
+		{"revoke", []string{"agent-revoke-on-shutdown", "true", "agent-revoke-grace", "5"}, func(c *config.Config) any { return c.Flags },
 			[]config.Flag{{Name: "revoke", Values: []string{"auto"}, Place: "annotation vault.hashicorp.com/agent-revoke-on-shutdown"}}},
 		{"no revoke", []string{"agent-revoke-on-shutdown", "false"}, func(c *config.Config) any { return c.Flags[0].Values }, []string{"never"}},
 		{"log", []string{"log-level", "trace", "log-format", "json"}, func(c *config.Config) any { return []string{c.LogLevel.Value, c.LogFormat.Value} }, []string{"trace", "json"}},
@@ -209,6 +209,7 @@ func TestP12Problems(t *testing.T) {
 		{file("agent-inject-default-template", "yaml"), "f:1: vault.hashicorp.com/agent-inject-default-template is map or json"},
 		{file("agent-inject-default-template", ""), "f:1: vault.hashicorp.com/agent-inject-default-template is map or json"},
 		{file("preserve-secret-case", "x"), "f:1: vault.hashicorp.com/preserve-secret-case is either true or false"},
+		{file("template-lease-renewal-threshold", "most"), "f:1: vault.hashicorp.com/template-lease-renewal-threshold is not a number, such as 0.90"},
 		{file("template-max-connections-per-host", "-1"), "f:1: vault.hashicorp.com/template-max-connections-per-host is not a whole number"},
 		{strings.Repeat("\n", maxFile+1), "f: is larger than the annotations of any pod"},
 	} {

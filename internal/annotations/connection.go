@@ -23,7 +23,6 @@ func (p *pod) server() {
 		v.Proxy = p.text("proxy-address")
 	}
 	p.config.AutoAuth.Method.Namespace = p.text("namespace")
-	p.number("client-max-retries") // vaultexec tries as long as it may
 }
 
 const (
@@ -68,9 +67,6 @@ func (p *pod) login(exists func(string) bool) {
 	}
 	m.MountPath = p.text("auth-path")
 	p.tokenFromVolume(exists)
-	p.duration("auth-min-backoff") // vaultexec has its own
-	p.duration("auth-max-backoff")
-	p.yes("agent-auto-auth-exit-on-err") // it does at start, and never later
 }
 
 // tokenFromVolume finds the service account's token where the Injector mounts the
@@ -112,7 +108,6 @@ func (p *pod) rest() {
 		}
 		c.Flags = append(c.Flags, config.Flag{Name: "revoke", Values: []string{which}, Place: revoke.Place})
 	}
-	p.number("agent-revoke-grace") // it is revoked when the command has ended
 	c.LogLevel = p.text("log-level")
 	c.LogFormat = p.text("log-format")
 }
