@@ -34,7 +34,9 @@ func (l *layer) exec(x *config.Exec) {
 // rotation takes over how changes are noticed.
 func (l *layer) rotation(c *config.Config) {
 	t := c.TemplateConfig
-	l.unwatched("refresh", "template_config.static_secret_render_interval", t.Refresh.Place, t.Refresh.Value.String())
+	if t.Refresh.Value != 0 { // the agent takes 0 for not set
+		l.unwatched("refresh", "template_config.static_secret_render_interval", t.Refresh.Place, t.Refresh.Value.String())
+	}
 	l.unwatched("refresh", "vault.default_lease_duration", c.Vault.Refresh.Place, c.Vault.Refresh.Value.String())
 	l.unwatched("debounce", "wait", c.Wait.Place, c.Wait.Value.String())
 	var longest config.Given[time.Duration] // as all files change together

@@ -174,6 +174,8 @@ func TestFileTranslation(t *testing.T) {
 		{"rotation", `template_config { static_secret_render_interval = "9m" max_connections_per_host = 3 } wait = "4s"`, nil, func(s *Settings) any {
 			return []any{s.Refresh, s.Concurrency, s.Debounce}
 		}, []any{9 * time.Minute, 3, 4 * time.Second}},
+		{"rotation that says nothing", `template_config { static_secret_render_interval = 0 }`, nil, func(s *Settings) any { return []any{s.Refresh, s.Origin("refresh")} }, []any{time.Minute, "default"}},
+		{"rotation switched off", `refresh = "0"`, nil, func(s *Settings) any { return s.Refresh }, time.Duration(0)},
 		{"once", "template_config { static_secret_render_interval = \"9m\" }\nexec { reload_signal = \"HUP\" splay = 1 }\nexit_after_auth = true", nil, func(s *Settings) any { return []any{s.Once, s.Refresh, s.Origin("on-change")} }, []any{true, time.Minute, "default"}},
 		{"once by flag", `refresh = "9m"`, []string{"--once"}, func(s *Settings) any { return s.Refresh }, time.Minute},
 		{"wait of templates", `template { contents = "" destination = "/a" wait { min = "3s" max = "9s" } } template { contents = "" destination = "/b" wait { min = 5 } }`, nil,
