@@ -128,7 +128,6 @@ func TestConnection(t *testing.T) {
 				v := c.Vault
 				return []any{given(v.Address), c.AutoAuth.Method.Namespace.Value, v.CACert.Value, v.CAPath.Value, v.ClientCert.Value, v.ClientKey.Value, v.TLSServerName.Value, v.TLSSkipVerify.Value, v.Timeout.Value, v.Proxy.Value, c.AutoAuth.Method.Type}
 			}, []any{"https://v|service", "n", "/c", "/d", "/e", "/f", "g", true, 9 * time.Second, "http://p", ""}},
-		{"proxy of plain HTTP", []string{"service", "http://v", "proxy-address", "http://p"}, func(c *config.Config) any { return c.Vault.Proxy.IsSet() }, false},
 		{"nothing", []string{"service", "", "tls-skip-verify", "", "role", "", "auth-config-x", ""}, func(c *config.Config) any {
 			return []any{c.Vault.Address.IsSet(), c.Vault.TLSSkipVerify.IsSet(), c.AutoAuth.Method.Type, c.AutoAuth.Method.Place}
 		}, []any{false, false, "", ""}},

@@ -18,10 +18,7 @@ func (p *pod) server() {
 	v.TLSServerName = p.text("tls-server-name")
 	v.TLSSkipVerify = p.yes("tls-skip-verify")
 	v.Timeout = p.duration("client-timeout")
-	// The Injector sets HTTPS_PROXY, which plain HTTP takes no notice of.
-	if !strings.HasPrefix(v.Address.Value, "http:") {
-		v.Proxy = p.text("proxy-address")
-	}
+	v.Proxy = p.text("proxy-address")
 	p.config.AutoAuth.Method.Namespace = p.text("namespace")
 }
 

@@ -70,7 +70,7 @@ type Vault struct {
 	ClientKey     Given[string]
 	TLSServerName Given[string]
 	TLSSkipVerify Given[bool]
-	Proxy         Given[string]
+	Proxy         Given[string]        // of HTTPS alone
 	Timeout       Given[time.Duration] // of one request
 
 	// envconsul keeps its login here.

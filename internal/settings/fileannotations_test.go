@@ -11,6 +11,12 @@ import (
 // or both. Names of annotations are without vault.hashicorp.com/.
 func readBoth(t *testing.T, annotations map[string]string, text string, args ...string) (*Settings, []Note) {
 	t.Helper()
+	return readAll(t, nil, annotations, text, args...)
+}
+
+// readAll is readBoth with an environment.
+func readAll(t *testing.T, environ, annotations map[string]string, text string, args ...string) (*Settings, []Note) {
+	t.Helper()
 	lines := ""
 	for name, value := range annotations {
 		lines += "vault.hashicorp.com/" + name + `="` + value + "\"\n"
@@ -20,7 +26,7 @@ func readBoth(t *testing.T, annotations map[string]string, text string, args ...
 			t.Fatal(err)
 		}
 	}
-	s, err := read(t, nil, append([]string{"--annotations", "a", "--config", "f"}, args...)...)
+	s, err := read(t, environ, append([]string{"--annotations", "a", "--config", "f"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,4 +120,33 @@ func makers(s *Settings) (list []string) {
 		list = append(list, "block "+x.Name+filepath.Base(x.Dest))
 	}
 	return list
+}
+
+// The Injector's proxy is that of HTTPS, so what counts is the address that Vault
+// is reached at, whoever says it.
+func TestProxyOfHTTPS(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const inFile = `vault { address = "http://v" }`
+	for _, tt := range []struct {
+		what             string
+		environ          map[string]string
+		annotation, text string
+		want             string
+	}{
+		{"no address", nil, "", "", "http://p"},
+		{"an annotation with HTTPS", nil, "https://v", "", "http://p"},
+		{"an annotation with HTTP", nil, "http://v", "", ""},
+		{"in capitals", nil, "HTTP://v", "", ""},
+		{"the environment over the annotation", map[string]string{"VAULT_ADDR": "http://v"}, "https://v", "", ""},
+		{"HTTPS in the environment", map[string]string{"VAULT_ADDR": "https://v"}, "http://v", "", "http://p"},
+		{"an agent", map[string]string{"VAULT_AGENT_ADDR": "http://127.0.0.1:8100", "VAULT_ADDR": "https://v"}, "", "", ""},
+		{"an agent's socket", map[string]string{"VAULT_AGENT_ADDR": "unix:///s"}, "", "", ""},
+		{"the file", nil, "", inFile, ""},
+		{"the annotation over the file", nil, "https://v", inFile, "http://p"},
+	} {
+		s, _ := readAll(t, tt.environ, map[string]string{"proxy-address": "http://p", "service": tt.annotation}, tt.text)
+		if got := s.Files().Vault["VAULT_PROXY_ADDR"].Value; got != tt.want {
+			t.Errorf("%s: the proxy is %q, want %q", tt.what, got, tt.want)
+		}
+	}
 }

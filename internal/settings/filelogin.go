@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -144,6 +145,16 @@ func (l *layer) vault(v *config.Vault, m *config.Method) {
 	l.variable("VAULT_CLIENT_TIMEOUT", config.Given[string]{Value: v.Timeout.Value.String(), Place: v.Timeout.Place})
 	l.variable("VAULT_PROXY_ADDR", v.Proxy)
 	l.variable("VAULT_TOKEN", v.Token)
+}
+
+// dropProxy leaves the proxy aside where Vault is not reached by HTTPS: the Injector
+// sets HTTPS_PROXY, of which nothing else takes notice. environ is the
+// environment, name -> value.
+func (s *Settings) dropProxy(environ map[string]string) {
+	address := cmp.Or(environ["VAULT_AGENT_ADDR"], environ["VAULT_ADDR"], s.files.Vault["VAULT_ADDR"].Value)
+	if address != "" && !strings.HasPrefix(strings.ToLower(address), "https:") {
+		delete(s.files.Vault, "VAULT_PROXY_ADDR")
+	}
 }
 
 // variable notes the value of a VAULT_* variable, unless a stronger file has.

@@ -59,6 +59,7 @@ func (s *Settings) ReadFiles(environ []string, flags *pflag.FlagSet) ([]Note, er
 		}
 		l.apply(c)
 	}
+	s.dropProxy(variables)
 	for _, c := range layers { // a default gives way to each of them
 		if !s.files.FailCommands.IsSet() {
 			s.files.FailCommands = c.TemplateConfig.ExitByDefault
