@@ -177,6 +177,18 @@ func TestRoleOfAnotherMethod(t *testing.T) {
 	}
 }
 
+// Special bits are what the agent takes and does not set.
+func TestSpecialBits(t *testing.T) {
+	c := parse(t, "agent-inject-template-a", "x", "agent-inject-perms-a", "4755")
+	if got := c.Templates[0].Perms.Value; got != 0o755 {
+		t.Errorf("mode %o, want 755", got)
+	}
+	want := prefix + "agent-inject-perms-a gives its file no special bits (setuid, setgid, sticky): only the last three digits count"
+	if len(c.Notes) != 1 || c.Notes[0] != (config.Note{Place: "f:2", Text: want}) {
+		t.Errorf("notes %v", c.Notes)
+	}
+}
+
 // The service account's token of a volume that no container mounts.
 func TestTokenVolume(t *testing.T) {
 	text := file(tokenVolume, "tokens", "role", "r")
@@ -208,6 +220,8 @@ func TestP12Problems(t *testing.T) {
 		{file("agent-inject-default-template", "yaml"), "f:1: vault.hashicorp.com/agent-inject-default-template is map or json"},
 		{file("agent-inject-default-template", ""), "f:1: vault.hashicorp.com/agent-inject-default-template is map or json"},
 		{file("preserve-secret-case", "x"), "f:1: vault.hashicorp.com/preserve-secret-case is either true or false"},
+		{file("agent-inject-template-a", "x", "agent-inject-perms-a", "4000"), `f:2: vault.hashicorp.com/agent-inject-perms-a is not permissions: write them as "0640"`},
+		{file("agent-inject-template-a", "x", "agent-inject-perms-a", "10644"), `f:2: vault.hashicorp.com/agent-inject-perms-a is not permissions: write them as "0640"`},
 		{file("template-lease-renewal-threshold", "most"), "f:1: vault.hashicorp.com/template-lease-renewal-threshold is not a number, such as 0.90"},
 		{file("template-max-connections-per-host", "-1"), "f:1: vault.hashicorp.com/template-max-connections-per-host is not a whole number"},
 		{strings.Repeat("\n", maxFile+1), "f: is larger than the annotations of any pod"},

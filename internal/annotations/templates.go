@@ -103,7 +103,7 @@ func (p *pod) template(raw, by, content string) config.Template {
 		LeftDelimiter:     p.text(leftDelimOf + raw),
 		RightDelimiter:    p.text(rightDelimOf + raw),
 		ErrorOnMissingKey: p.yes(missingKeyOf + raw),
-		Perms:             parsed(p, permsOf+raw, parseMode),
+		Perms:             p.perms(permsOf + raw),
 	}
 	if t.Contents.Value == "" {
 		t.Source = p.text(templateFileOf + raw)
@@ -137,9 +137,20 @@ func (p *pod) destination(raw string) string {
 	return dir + "/" + raw
 }
 
+// perms is the mode of a file. The agent takes special bits too, and writes the file
+// without them.
+func (p *pod) perms(name string) config.Given[fs.FileMode] {
+	mode := parsed(p, name, parseMode)
+	if mode.Value > fs.ModePerm {
+		p.note(name, "gives its file no special bits (setuid, setgid, sticky): only the last three digits count")
+		mode.Value &= fs.ModePerm
+	}
+	return mode
+}
+
 func parseMode(text string) (fs.FileMode, error) {
-	n, err := strconv.ParseUint(text, 8, 32)
-	if err != nil || n > 0o777 {
+	n, err := strconv.ParseUint(text, 8, 12)     // permissions and special bits
+	if err != nil || n > 0o777 && n&0o777 == 0 { // 0 would be the default, which lets more in
 		return 0, errors.New(`is not permissions: write them as "0640"`)
 	}
 	return fs.FileMode(n), nil
