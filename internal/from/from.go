@@ -27,7 +27,7 @@ const (
 	Dotenv     Format = "dotenv"     // the same
 	Map        Format = "map"        // the Agent Injector's default template: key: value
 	JSON       Format = "json"       // one object
-	YAML       Format = "yaml"       // one flat map
+	YAML       Format = "yaml"       // one map
 	Properties Format = "properties" // of java.util.Properties
 	Raw        Format = "raw"        // one value, whose name is the file's
 )

@@ -13,6 +13,8 @@ const maxKey = 1024
 func (r *reader) cutKey(s string) (key *Node, rest string, isKey bool, err error) {
 	key = &Node{Line: r.number()}
 	switch {
+	case s[0] == '\t':
+		return nil, "", false, wrong(r.number(), "this line begins with a tab, and YAML is indented with blanks")
 	case s[0] == '"' || s[0] == '\'':
 		if key.Text, rest, err = quoted(s, r.number()); err != nil {
 			return nil, "", false, err
@@ -131,7 +133,7 @@ func quoted(s string, number int) (text, rest string, err error) {
 
 // escapes maps the character behind a backslash -> what it stands for (5.7).
 func escape(c byte) (text string, ok bool) {
-	const simple, meaning = "0abt\tnvfre \"/\\", "\x00\a\b\t\t\n\v\f\r\x1b \"/\\"
+	const simple, meaning = "0abt\tnvfre \"\\", "\x00\a\b\t\t\n\v\f\r\x1b \"\\"
 	if i := strings.IndexByte(simple, c); i >= 0 {
 		return meaning[i : i+1], true
 	}

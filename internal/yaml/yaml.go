@@ -110,7 +110,7 @@ func (r *reader) number() int { return r.at + 1 }
 // there is one.
 func (r *reader) next() bool {
 	for ; r.at < len(r.lines); r.at++ {
-		if l := r.lines[r.at]; l.text != "" && !isComment(l.text) {
+		if l := r.lines[r.at]; l.text != "" && l.text[0] != '#' {
 			return true
 		}
 	}
@@ -180,8 +180,6 @@ func (r *reader) node(parent int) (*Node, error) {
 	defer func() { r.depth-- }()
 	l := r.lines[r.at]
 	switch {
-	case l.text[0] == '\t':
-		return nil, wrong(r.number(), "this line begins with a tab, and YAML is indented with blanks")
 	case isDash(l.text):
 		return r.list(l.indent)
 	case l.text == "?" || strings.HasPrefix(l.text, "? "):
