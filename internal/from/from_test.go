@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"vaultexec/internal/secret"
@@ -143,6 +144,31 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%s %q %q: %v", format, before, after, err)
 		}
 	})
+}
+
+// The largest file of the worst lines takes milliseconds, and not the square of
+// its length. The best of three counts: the machine may be busy.
+func TestParseLargest(t *testing.T) {
+	for name, tt := range map[string]struct {
+		format Format
+		text   string
+	}{
+		"lines that go on":      {Properties, "a=" + strings.Repeat("a\\\n", maxFileSize/3)},
+		"names that sh exports": {Export, "A=1\nexport" + strings.Repeat(" A", maxFileSize/2)},
+	} {
+		const bound = 3 * time.Second
+		best := time.Hour
+		for try := 0; try < 3 && best > bound; try++ {
+			begun := time.Now()
+			if _, _, err := Parse("file", tt.format, tt.text); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			best = min(best, time.Since(begun))
+		}
+		if best > bound {
+			t.Errorf("%s: %s", name, best)
+		}
+	}
 }
 
 func TestRawValue(t *testing.T) {

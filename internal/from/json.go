@@ -52,9 +52,8 @@ func parseObject(text string) (secret.Fields, *syntaxError) {
 		if !isText {
 			return nil, broken(text)
 		}
-		line := lineAt(text, int(dec.InputOffset()))
 		if _, twice := fields[name]; twice {
-			return nil, syntax(line, "the field %q is there twice", name)
+			return nil, syntax(lineAt(text, int(dec.InputOffset())), "the field %q is there twice", name)
 		}
 		var v any
 		if err := dec.Decode(&v); err != nil {

@@ -25,13 +25,8 @@ func parseProperties(text string) (secret.Fields, *syntaxError) {
 		if line == "" || line[0] == '#' || line[0] == '!' {
 			continue
 		}
-		for goesOn(line) && i+1 < len(lines) {
-			i++
-			line = line[:len(line)-1] + strings.TrimLeft(lines[i], " \t\f")
-		}
-		if goesOn(line) { // nothing follows, and Java leaves the backslash out
-			line = line[:len(line)-1]
-		}
+		line, more := joined(line, lines[i+1:])
+		i += more
 		name, value, ok := splitProperty(line)
 		if !ok {
 			return nil, syntax(number, "this line has no = or : in it, so it is no property")
@@ -44,6 +39,21 @@ func parseProperties(text string) (secret.Fields, *syntaxError) {
 		fields[key] = secret.Of(plain)
 	}
 	return fields, nil
+}
+
+// joined is a line with those that it goes on in, and how many they are.
+func joined(line string, next []string) (whole string, more int) {
+	var b strings.Builder
+	for goesOn(line) {
+		b.WriteString(line[:len(line)-1])
+		if more == len(next) { // nothing follows, and Java leaves the backslash out
+			return b.String(), more
+		}
+		line = strings.TrimLeft(next[more], " \t\f")
+		more++
+	}
+	b.WriteString(line)
+	return b.String(), more
 }
 
 // goesOn tells whether a line ends in a backslash that is not escaped itself.

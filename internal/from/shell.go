@@ -71,8 +71,8 @@ func (s *shell) command() *syntaxError {
 			s.pos++
 			return s.complete(words, export)
 		}
-		name, isAssignment := s.assigned()
 		word := s.word()
+		name, isAssignment := assigned(word)
 		switch {
 		case isAssignment:
 			s.pos += len(name) + 1
@@ -105,9 +105,9 @@ func (s *shell) complete(words int, export bool) *syntaxError {
 	return nil
 }
 
-// assigned is the name of the assignment that begins here.
-func (s *shell) assigned() (name string, ok bool) {
-	name, _, ok = strings.Cut(s.rest(), "=")
+// assigned is the name of the assignment that a word begins.
+func assigned(word string) (name string, ok bool) {
+	name, _, ok = strings.Cut(word, "=")
 	return name, ok && isName(name)
 }
 
