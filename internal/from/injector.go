@@ -8,13 +8,15 @@ import (
 
 // parseMap reads the Agent Injector's default template, key: value for each
 // field. Its values are not quoted in any way: they end with the line, and one
-// of several lines cannot be told from other fields.
+// of several lines cannot be told from other fields. An empty line is such a
+// value's, at the end of the file too: the template ends each field with one
+// line break.
 func parseMap(text string) (secret.Fields, *syntaxError) {
 	if err := secondVersion(text); err != nil {
 		return nil, err
 	}
 	fields, number := secret.Fields{}, 0
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
 		number++
 		name, value, ok := strings.Cut(line, ": ")
 		if line == "" && len(fields) == 0 {
