@@ -28,7 +28,7 @@ lint: ## gofmt, vet (Linux, macOS), staticcheck, govulncheck, tidy
 
 integration: ## test the binary against a real Vault and a real kube-apiserver
 	go -C integration run ./prepare
-	go -C integration test $(RACE) -count=1 -timeout 40m ./... # the cache does not know the program under test
+	go -C integration test $(RACE) -count=1 -timeout 60m ./... # the cache does not know the program under test
 
 demo: ## the main job, with a real Vault and a real service account
 	go -C integration run ./demo

@@ -31,7 +31,9 @@ func TestP8Below(t *testing.T) {
 			b.set("team/x", fields{"n": "1"})
 			token := b.grantedToken()
 			file := filepath.Join(t.TempDir(), "app.json")
-			l := b.command(token, file).live(file)
+			c := b.command(token, file)
+			c.flags = append(c.flags, "--debounce", "2s") // a move is two requests, and vaultexec may look between them
+			l := c.live(file)
 			b.expect(l, 1)
 
 			b.set("new", fields{"key": canary(t, "key")})
