@@ -144,7 +144,7 @@ var examples = []example{
 	{file: "docs/references.md", first: `TLS_CERT='>>vault:pki/issue/web#certificate#{"common_name": "web.example"}'`, kind: asEnv, pod: true,
 		parts: map[string]string{"TLS_CERT": "-----BEGIN CERTIFICATE-----", "TLS_KEY": " PRIVATE KEY-----"}},
 
-	{file: "docs/threat-model.md", first: "vaultexec --role app --user 1000:1000 --no-new-privs --require-tmpfs --file-env DB_PASSWORD=internal/database/config#password -- app", kind: asGrammar}, // hardening_test.go runs it: an app that is another user cannot tell this test what it saw
+	{file: "docs/threat-model.md", first: "vaultexec --role app --user 1000:1000 --no-new-privs --require-tmpfs --file-env DB_PASSWORD=internal/database/config#password -- app", kind: asGrammar}, // hardening_test.go runs the like of it: an app that is another user cannot tell this test what it saw
 
 	{file: "docs/templates.md", first: "vaultexec --template SRC:DEST[?PARAM=VALUE&...] -- COMMAND", kind: asGrammar},
 	{file: "docs/templates.md", first: "vaultexec --role app \\", kind: inShell, pod: true,

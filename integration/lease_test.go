@@ -39,6 +39,9 @@ func TestP10CredentialsAreReplaced(t *testing.T) {
 		t.Errorf("%d reads for two credentials", n)
 	}
 	l.poll("the old users to go", func() bool { return len(d.logins(t)) == 1 })
+	if n := p.count(http.MethodPut, "sys/leases/revoke"); n < 1 {
+		t.Error("the old lease was not given back, it has ended by itself")
+	}
 	res := l.stop()
 	l.order(2)
 	l.neverFailed()

@@ -137,6 +137,8 @@ func TestVerbDoctorFinds(t *testing.T) {
 		{"no JWT", "--role app --jwt-path " + dir + "/none --secret kv/app", nil, 3, "jwt", "failed: the service account token " + dir + "/none cannot be read", "", "login failed"},
 		{"conflict", "--secret kv/app --prefix 7", nil, 3, "settings", `failed: --prefix "7" cannot begin a variable's name`, "", "token ok"},
 		{"destination", "--file /dev/null/x=kv/app#user", nil, 3, "files", "failed: /dev/null: it is no directory", "", "secrets ok"},
+		{"runtime directory", "--file-env A=kv/app#user --runtime-dir /dev/null/x", nil, 3, "files", "failed: /dev/null/x: ", "", "secrets ok"},
+		{"disk", "--require-tmpfs --file /proc/x=kv/app#user", nil, 3, "files", "failed: /proc ", "", "secrets ok"},
 		{"file of others", "--from " + dir + "/nothing", nil, 3, "sources", "failed: " + dir + "/nothing: ", "", "sizes skipped"},
 		{"too large", "--env-template LARGE=@" + write("template", "{{range(loop 140000)}}x{{end}}"), nil, 3, "sizes", "failed: variable LARGE takes 140007 bytes, and this system passes at most 131072 in one string: hand it over with --file", "", "pid 1 ok"},
 	} {

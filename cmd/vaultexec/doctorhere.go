@@ -61,7 +61,11 @@ func (d *doctor) examineFiles() {
 		seen[filepath.Dir(name)] = true
 		d.examineDir(filepath.Dir(name))
 	}
-	if d.settings.Private() && d.settings.RuntimeDir == "" {
+	switch {
+	case !d.settings.Private():
+	case d.settings.RuntimeDir != "":
+		d.examineDir(d.settings.RuntimeDir)
+	default:
 		dir, err := runtimeBase(d.environ, anotherUser(d.settings))
 		if err != nil {
 			d.failed("files", classOf(err), err.Error(), "export VAULTEXEC_RUNTIME_DIR=/path/to/a/tmpfs")
@@ -90,6 +94,8 @@ func (d *doctor) examineDir(dir string) {
 		d.failed("files", "write_failed", printable(dir)+": "+err.Error())
 	case unix.Access(there, unix.W_OK|unix.X_OK) != nil:
 		d.failed("files", "write_failed", fmt.Sprintf("%s: user %d may not write to %s", printable(dir), os.Getuid(), printable(there)), volume)
+	case known && !memory && d.settings.RequireTmpfs:
+		d.failed("files", "write_failed", printable(dir)+" is on a disk, and --require-tmpfs refuses that", volume)
 	case known && !memory:
 		d.warn("files", printable(dir)+" is on a disk: what is written there may outlive the command", volume)
 	case known:

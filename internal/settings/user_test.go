@@ -30,6 +30,11 @@ func TestUser(t *testing.T) {
 			t.Errorf("%s: groups %v, where one is given", text, u.Groups)
 		}
 	}
+	groups, err := root.GroupIds()
+	var u User
+	if setErr := u.Set("0"); err != nil || setErr != nil || len(groups) != len(u.Groups) || len(groups) == 0 {
+		t.Errorf("groups %v, %v, want those of %s: %v, %v", u.Groups, setErr, root.Username, groups, err)
+	}
 	for text, want := range map[string]string{
 		"":                "is not USER or USER:GROUP",
 		"a:":              `"a:" is not USER or USER:GROUP`,
