@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -148,6 +149,26 @@ func (p *process) signal(sig syscall.Signal) error {
 		return fmt.Errorf("%s is not running", p.name)
 	}
 	return err
+}
+
+// pause stops all threads of the server. Each stops by itself, a moment after the
+// signal: until then one may still answer.
+func (p *process) pause() error {
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for range 1000 {
+		states, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid)) // an error is of the pattern
+		if !slices.ContainsFunc(states, func(file string) bool {
+			stat, err := os.ReadFile(file)
+			_, rest, _ := strings.Cut(string(stat), ") ")
+			return err == nil && !strings.HasPrefix(rest, "T")
+		}) {
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return fmt.Errorf("%s does not stop", p.name)
 }
 
 // ready polls until check is content. It gives up when the server ends, when

@@ -212,7 +212,7 @@ func (v *Vault) Stop() error {
 }
 
 // Pause makes the server hang: it accepts connections and answers nothing.
-func (v *Vault) Pause() error { return v.proc.signal(syscall.SIGSTOP) }
+func (v *Vault) Pause() error { return v.proc.pause() }
 
 // Resume ends Pause.
 func (v *Vault) Resume() error { return v.proc.signal(syscall.SIGCONT) }
