@@ -93,3 +93,16 @@ func TestP8TokenOfTheLogin(t *testing.T) {
 	l.stop()
 	l.order(1)
 }
+
+// A token that another process keeps in a file, as the webhook mounts it.
+func TestP1TokenFileOfVaultEnv(t *testing.T) {
+	t.Parallel()
+	kv := kvMount(t, 2)
+	password := canary(t, "password")
+	kv.put(t, "app", fields{"password": password})
+	file := writeFile(t, filepath.Join(t.TempDir(), "token"), kv.token(t, "app")+"\n")
+	res := vaultexec(t).vault(kv.vault.Address).env("VAULT_TOKEN_FILE="+file, "VAULT_ROLE=nobody", "PASSWORD=vault:"+kv.data("app")+"#password").run().exited(0)
+	res.childHas("PASSWORD", password)
+	res.childLacks("VAULT_TOKEN_FILE", "VAULT_TOKEN")
+	res.says("VAULT_TOKEN_FILE is read as --token-file")
+}

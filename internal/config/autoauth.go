@@ -90,7 +90,7 @@ func (d *decoder) sink(label string, n node) {
 	told := false
 	encrypted := field{read: func(e entry) {
 		if !told {
-			d.bad(e.line, "%s asks for an encrypted token, which vaultexec does not write: remove it, and protect the file with its mode or use wrap_ttl", e.key)
+			d.bad(e.line, "%s asks for an encrypted token, which vaultexec does not write: remove it, and protect the file with its mode", e.key)
 		}
 		told = true
 	}}

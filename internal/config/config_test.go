@@ -307,7 +307,7 @@ func TestProblems(t *testing.T) {
 		{`auto_auth { method "a" {} sink "file" {} }`, `f:1: auto_auth.sink has no path: write config = { path = "FILE" }`},
 		{`auto_auth { method "a" { wrap_ttl = "1m" } }`, "f:1: auto_auth.method has wrap_ttl, so there is one sink for the wrapped token and no other, not 0"},
 		{`auto_auth { method "a" { wrap_ttl = 1 } sink "file" { wrap_ttl = 1 config { path = "p" } } }`, "f:1: auto_auth has wrap_ttl in its method and in its sink: remove one"},
-		{`auto_auth { method "a" {} sink "file" { dh_type = "curve25519" dh_path = "x" config { path = "p" } } }`, "f:1: dh_type asks for an encrypted token, which vaultexec does not write: remove it, and protect the file with its mode or use wrap_ttl"},
+		{`auto_auth { method "a" {} sink "file" { dh_type = "curve25519" dh_path = "x" config { path = "p" } } }`, "f:1: dh_type asks for an encrypted token, which vaultexec does not write: remove it, and protect the file with its mode"},
 		{`exec { restart_on_secret_changes = "sometimes" }`, `f:1: exec.restart_on_secret_changes is always or never, not "sometimes"`},
 		{`exec { child_process_stdout = "/tmp/out" }`, "f:1: child_process_stdout sends the command's output to a file, and the command has vaultexec's own streams: remove it, and redirect them where vaultexec is started"},
 		{`exec { command = [] }`, "f:1: command is empty"},

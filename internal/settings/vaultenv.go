@@ -78,7 +78,10 @@ func (s *Settings) AdoptVaultEnv(environ []string) ([]Note, error) {
 			if a.setting != "" && s.IsSet(a.setting) {
 				break
 			}
-			if err := a.apply(s, value); err != nil {
+			err := a.apply(s, value)
+			if err == errUnsaid {
+				break
+			} else if err != nil {
 				return notes, &Error{fmt.Sprintf("%s: %v", variable, err)}
 			}
 			notes = append(notes, s.adopted(variable, a.setting))
@@ -119,6 +122,10 @@ func (s *Settings) adoptLogin(values map[string]string) ([]Note, error) {
 		s.Pass.Items = append(s.Pass.Items, loginPass...)
 	}
 	own := slices.ContainsFunc(loginSettings, s.IsSet)
+	if file := values["VAULT_TOKEN_FILE"]; file != "" && !own && (values["VAULT_TOKEN"] == "" || handOn) {
+		s.Auth, s.TokenFile, s.origins["auth"] = "token-file", file, "VAULT_TOKEN_FILE"
+		return []Note{s.adopted("VAULT_TOKEN_FILE", "token-file")}, nil
+	}
 	asks := values["VAULT_ROLE"] != "" || values["VAULT_AUTH_METHOD"] != ""
 	if own || !asks || values["VAULT_TOKEN"] != "" && !handOn {
 		return nil, nil
@@ -130,6 +137,9 @@ func (s *Settings) adoptLogin(values map[string]string) ([]Note, error) {
 		return nil, &Error{fmt.Sprintf("VAULT_AUTH_METHOD: %s is not supported, jwt and kubernetes are: see --auth for the others that vaultexec has", method)}
 	}
 	var notes []Note
+	if method != "" {
+		notes = append(notes, Note{Text: "VAULT_AUTH_METHOD is read as vault-env reads it"})
+	}
 	take := func(to *string, setting, fallback string, variables ...string) {
 		for _, variable := range variables {
 			if values[variable] != "" {
@@ -204,14 +214,21 @@ func truth(value string, to *bool) error {
 	return nil
 }
 
+// errUnsaid is a variable that says no more than there would be without it: what a
+// file says of the setting counts.
+var errUnsaid = errors.New("says nothing")
+
 // whenTrue sets something where a variable says true.
 func whenTrue(set func(*Settings)) func(*Settings, string) error {
 	return func(s *Settings, value string) error {
 		var on bool
-		err := truth(value, &on)
-		if on {
-			set(s)
+		if err := truth(value, &on); err != nil {
+			return err
 		}
-		return err
+		if !on {
+			return errUnsaid
+		}
+		set(s)
+		return nil
 	}
 }

@@ -36,10 +36,16 @@ func TestAdoptVaultEnv(t *testing.T) {
 		{"a token that is there", map[string]string{"VAULT_ROLE": "app", "VAULT_TOKEN": "hvs.x"}, "", func(s *Settings) any { return s.Role }, ""},
 		{"the token of the login", map[string]string{"VAULT_ROLE": "app", "VAULT_TOKEN": "vault:login"}, "",
 			func(s *Settings) any { return []any{s.Role, slices.Contains(s.Pass.Items, "VAULT_ADDR")} }, []any{"app", true}},
+		{"a token's file", map[string]string{"VAULT_TOKEN_FILE": "/t", "VAULT_ROLE": "app", "VAULT_TOKEN": "vault:login"}, "",
+			func(s *Settings) any {
+				return []string{s.Auth, s.TokenFile, s.Origin("auth"), s.Origin("token-file"), s.Role}
+			}, []string{"token-file", "/t", "VAULT_TOKEN_FILE", "VAULT_TOKEN_FILE", ""}},
+		{"a token beside its file", map[string]string{"VAULT_TOKEN_FILE": "/t", "VAULT_TOKEN": "hvs.x"}, "", func(s *Settings) any { return s.TokenFile }, ""},
+		{"our own words beside its file", map[string]string{"VAULT_TOKEN_FILE": "/t"}, "--role mine", func(s *Settings) any { return s.TokenFile }, ""},
 		{"our own words", map[string]string{"VAULT_ROLE": "app", "VAULT_PATH": "k8s"}, "--role mine", func(s *Settings) any { return []string{s.Role, s.AuthMount} }, []string{"mine", ""}},
 		{"a stray path", map[string]string{"VAULT_PATH": "/usr/bin/vault"}, "", func(s *Settings) any { return s.AuthMount }, ""},
 		{"daemon", map[string]string{"VAULT_ENV_DAEMON": "true"}, "", func(s *Settings) any { return s.Mode }, ModeSupervise},
-		{"no daemon", map[string]string{"SECRET_INIT_DAEMON": "false"}, "", func(s *Settings) any { return s.Mode }, ModeAuto},
+		{"no daemon", map[string]string{"SECRET_INIT_DAEMON": "false"}, "", func(s *Settings) any { return []string{string(s.Mode), s.Origin("mode")} }, []string{"auto", "default"}},
 		{"daemon, against a flag", map[string]string{"VAULT_ENV_DAEMON": "true"}, "--mode exec", func(s *Settings) any { return s.Mode }, ModeExec},
 		{"revoke", map[string]string{"VAULT_REVOKE_TOKEN": "1"}, "", func(s *Settings) any { return s.Revoke }, RevokeAlways},
 		{"log", map[string]string{"VAULT_LOG_LEVEL": "warning", "VAULT_JSON_LOG": "true"}, "",
@@ -83,8 +89,9 @@ func TestAdoptVaultEnvErrors(t *testing.T) {
 
 // Each is said once, what has no effect as a warning.
 func TestAdoptVaultEnvNotes(t *testing.T) {
-	_, notes, err := adopt(t, map[string]string{"VAULT_ROLE": "app", "VAULT_ENV_DELAY": "5s", "VAULT_TRANSIT_KEY_ID": "k"})
+	_, notes, err := adopt(t, map[string]string{"VAULT_ROLE": "app", "VAULT_AUTH_METHOD": "jwt", "VAULT_JSON_LOG": "false", "VAULT_ENV_DELAY": "5s", "VAULT_TRANSIT_KEY_ID": "k"})
 	want := []Note{
+		{"VAULT_AUTH_METHOD is read as vault-env reads it", false},
 		{"VAULT_ENV_DELAY has no effect: there is nothing to wait for: the command starts when its secrets are there", true},
 		{"VAULT_ROLE is read as --role", false},
 		{"VAULT_TRANSIT_KEY_ID is read as vault-env reads it", false},
