@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -104,6 +105,6 @@ func ourLink(at int, name string) (target string, err error) {
 }
 
 func sameFile(info os.FileInfo, other unix.Stat_t) bool {
-	stat, ok := info.Sys().(*systemStat)
+	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && stat.Ino == other.Ino && uint64(stat.Dev) == uint64(other.Dev)
 }

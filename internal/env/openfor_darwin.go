@@ -1,12 +1,6 @@
 package env
 
-import (
-	"syscall"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // searchOnly opens a directory to go on from there.
 const searchOnly = unix.O_RDONLY
-
-type systemStat = syscall.Stat_t
