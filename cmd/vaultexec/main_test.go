@@ -97,7 +97,7 @@ func TestP12CommandLine(t *testing.T) {
 		{"parameter behind the key", nil, []string{"--env", "A=kv/app#password?default=canary", "--", "true"}, "vaultexec: usage: --env A: parameters stand before the #, as in PATH?PARAM=VALUE#KEY; a ? in a key is written %3F\n"},
 		{"word behind version", nil, []string{"version", "extra"}, "vaultexec: usage: vaultexec version takes nothing more, and there is \"extra\"\n"},
 		{"startup timeout", []string{"VAULT_ADDR=http://127.0.0.1:1"}, []string{"--startup-timeout", "1ns", "--", "true"}, "vaultexec: timeout: --startup-timeout: not ready after 1ns: give it more, or look at what took so long with --log-level debug\n"},
-		{"no configuration", nil, []string{"--config", "/none", "--", "true"}, "vaultexec: config: /none: cannot be read: no such file or directory\n"},
+		{"no configuration", nil, []string{"--config", "/none", "--", "true"}, "vaultexec: config: /none cannot be read: no such file or directory\n"},
 		{"configuration without a name", nil, []string{"--config", "", "--", "true"}, "vaultexec: usage: --config: names no file\n"},
 		{"status", nil, []string{"--remap-exit", "256", "--", "true"}, "vaultexec: usage: --remap-exit: an exit status is a number from 0 to 255\n"},
 	}

@@ -57,7 +57,7 @@ func TestP12Templates(t *testing.T) {
 		want string
 	}{
 		{[]string{"--template", "x"}, "vaultexec: usage: --template takes SRC:DEST, a template and the file that it makes, not \"x\"\n"},
-		{[]string{"--template", dir + "/none:/d"}, "vaultexec: config: --template " + dir + "/none: the template cannot be read: no such file or directory\n"},
+		{[]string{"--template", dir + "/none:/d"}, "vaultexec: config: --template: the template " + dir + "/none cannot be read: no such file or directory\n"},
 		{[]string{"--template", missing + ":/d?colour=red"}, "vaultexec: usage: --template " + missing + ": unknown parameter \"colour\": there are left, missing, mode, on_change, owner, right, sandbox\n"},
 		{[]string{"--template", broken + ":" + dir + "/d"}, "vaultexec: config: --template " + broken + ", line 1 of the template: missing value for if\n"},
 		{[]string{"--template", missing + ":" + dir + "/d"}, "vaultexec: template: --template " + missing + ", line 2 of the template: there is no key \"none\": correct it, or guard it with {{ if index ... }}\n"},

@@ -11,8 +11,6 @@ package annotations
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -21,6 +19,7 @@ import (
 	"time"
 
 	"vaultexec/internal/config"
+	"vaultexec/internal/smallfile"
 )
 
 // prefix begins the names of the Injector's annotations. Others are nobody's
@@ -51,18 +50,11 @@ const maxFile = 2 << 20
 // Load reads a file. Where the service account's token of the Injector is, it
 // looks there.
 func Load(file string) (*config.Config, error) {
-	f, err := os.Open(file)
-	if err == nil {
-		defer f.Close() // it was only read
-		var text []byte
-		if text, err = io.ReadAll(io.LimitReader(f, maxFile+1)); err == nil {
-			return Parse(file, string(text), isFile)
-		}
+	text, err := smallfile.Read(file, maxFile)
+	if err != nil {
+		return nil, &Error{err.Error()}
 	}
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		err = path.Err
-	}
-	return nil, &Error{fmt.Sprintf("%s: cannot be read: %v", file, err)}
+	return Parse(file, text, isFile)
 }
 
 func isFile(name string) bool {
@@ -92,10 +84,6 @@ func Parse(name, text string, exists func(file string) bool) (*config.Config, er
 // read takes the lines apart: NAME="VALUE", where the value is quoted as Go
 // quotes it.
 func (p *pod) read(text string) {
-	if len(text) > maxFile {
-		p.bad(0, "is larger than the annotations of any pod")
-		return
-	}
 	for i, line := range strings.Split(text, "\n") {
 		if line = strings.TrimSuffix(line, "\r"); line == "" {
 			continue

@@ -224,7 +224,6 @@ func TestP12Problems(t *testing.T) {
 		{file("agent-inject-template-a", "x", "agent-inject-perms-a", "10644"), `f:2: vault.hashicorp.com/agent-inject-perms-a is not permissions: write them as "0640"`},
 		{file("template-lease-renewal-threshold", "most"), "f:1: vault.hashicorp.com/template-lease-renewal-threshold is not a number, such as 0.90"},
 		{file("template-max-connections-per-host", "-1"), "f:1: vault.hashicorp.com/template-max-connections-per-host is not a whole number"},
-		{strings.Repeat("\n", maxFile+1), "f: is larger than the annotations of any pod"},
 	} {
 		_, err := Parse("f", tt.text, none)
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
@@ -279,8 +278,11 @@ func TestNotes(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
+	if _, err := Load("/dev/zero"); err == nil || !strings.HasPrefix(err.Error(), "/dev/zero cannot be read: it has more than the 2097152 bytes") {
+		t.Error(err)
+	}
 	name := filepath.Join(t.TempDir(), "annotations")
-	if _, err := Load(name); err == nil || err.Error() != name+": cannot be read: no such file or directory" {
+	if _, err := Load(name); err == nil || err.Error() != name+" cannot be read: no such file or directory" {
 		t.Error(err)
 	}
 	if err := os.WriteFile(name, []byte(file("role", "r", "agent-inject-template-a", "a\n\"\\ü\x00\u2028")), 0o600); err != nil {

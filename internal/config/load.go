@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"vaultexec/internal/smallfile"
 )
 
 // Options are what a file is read with.
@@ -38,15 +38,15 @@ func Load(paths []string, opt Options) (*Config, error) {
 	for _, path := range paths {
 		files, err := filesAt(path)
 		if err != nil {
-			problems = append(problems, fmt.Sprintf("%s: %v", path, err))
+			problems = append(problems, err.Error())
 		}
 		for _, file := range files {
-			text, err := readFile(file)
+			text, err := smallfile.Read(file, maxFile)
 			if err != nil {
-				problems = append(problems, fmt.Sprintf("%s: %v", file, err))
+				problems = append(problems, err.Error())
 				continue
 			}
-			merged.merge(parse(file, text, opt, &problems))
+			merged.merge(parse(file, []byte(text), opt, &problems))
 		}
 	}
 	merged.checkTwice(&problems)
@@ -117,41 +117,18 @@ func tooDeep(text []byte) bool {
 // maxFile is what a ConfigMap can hold at most.
 const maxFile = 1 << 20
 
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, readError(err)
-	}
-	defer f.Close() // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, readError(err)
-	}
-	if len(text) > maxFile {
-		return nil, errors.New("is larger than any configuration, more than 1 MiB")
-	}
-	return text, nil
-}
-
-func readError(err error) error {
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		err = path.Err
-	}
-	return fmt.Errorf("cannot be read: %v", err)
-}
-
 // filesAt gives a file itself, and of a directory those that are configuration.
 func filesAt(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, readError(err)
+		return nil, &smallfile.Error{Path: path, Err: err}
 	}
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
 	entries, err := os.ReadDir(path) // sorted by name
 	if err != nil {
-		return nil, readError(err)
+		return nil, &smallfile.Error{Path: path, Err: err}
 	}
 	var files []string
 	for _, e := range entries {
@@ -167,7 +144,7 @@ func filesAt(path string) ([]string, error) {
 		files = append(files, file)
 	}
 	if len(files) == 0 {
-		return nil, errors.New("has no .hcl and no .json file in it")
+		return nil, fmt.Errorf("%s has no .hcl and no .json file in it", path)
 	}
 	return files, nil
 }

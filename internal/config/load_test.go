@@ -61,9 +61,9 @@ func TestLoadErrors(t *testing.T) {
 		paths []string
 		want  string
 	}{
-		{[]string{filepath.Join(dir, "none")}, filepath.Join(dir, "none") + ": cannot be read: no such file or directory"},
-		{[]string{empty}, empty + ": has no .hcl and no .json file in it"},
-		{[]string{big}, big + ": is larger than any configuration, more than 1 MiB"},
+		{[]string{filepath.Join(dir, "none")}, filepath.Join(dir, "none") + " cannot be read: no such file or directory"},
+		{[]string{empty}, empty + " has no .hcl and no .json file in it"},
+		{[]string{big}, big + " cannot be read: it has more than the 1048576 bytes that such a file can have: name another, or make it smaller"},
 		{[]string{a, b}, a + ":1: there is no key \"nope\"\n" + b + `:1: env_template "A" is there already, in ` + a + ":1: remove one"},
 	} {
 		if _, err := Load(tt.paths, testOptions); err == nil || err.Error() != tt.want {

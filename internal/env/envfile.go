@@ -7,6 +7,7 @@ import (
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
+	"vaultexec/internal/smallfile"
 )
 
 // EnvFile is one --env-file: variables with literal values and with references.
@@ -23,14 +24,17 @@ type fileEntry struct {
 	place       string // FILE:LINE
 }
 
+// maxEnvFile is what a ConfigMap can hold at most.
+const maxEnvFile = 1 << 20
+
 // ReadEnvFile reads a file of NAME=VALUE lines, with export before them or not.
 // Nothing in it is expanded or run. Programs that read such files do not agree on
 // all of it; what they take in two ways is an error here. No error repeats a
 // value.
 func ReadEnvFile(file string) (EnvFile, error) {
-	text, err := ReadTemplate(file)
+	text, err := smallfile.Read(file, maxEnvFile)
 	if err != nil {
-		return EnvFile{}, finding(ClassConfig, "--env-file %s: it cannot be read: %v", file, err)
+		return EnvFile{}, finding(ClassConfig, "--env-file %v", err)
 	}
 	return parseEnvFile(file, text)
 }

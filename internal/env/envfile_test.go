@@ -65,7 +65,7 @@ func TestEnvFileErrors(t *testing.T) {
 		checkError(t, err, tt.class, strings.Split(tt.want, "\n")...)
 	}
 	_, err := ReadEnvFile(filepath.Join(t.TempDir(), "none"))
-	if err == nil || !strings.HasSuffix(err.Error(), "none: it cannot be read: no such file or directory") {
+	if err == nil || !strings.HasSuffix(err.Error(), "none cannot be read: no such file or directory") {
 		t.Errorf("no file: %v", err)
 	}
 }

@@ -2,12 +2,9 @@ package env
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,6 +13,7 @@ import (
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
+	"vaultexec/internal/smallfile"
 	"vaultexec/internal/template"
 )
 
@@ -74,7 +72,7 @@ func ParseTemplate(spec string) (Template, error) {
 	}
 	text, err := ReadTemplate(src)
 	if err != nil {
-		return t, finding(ClassConfig, "%s: the template cannot be read: %v", t.Place, err)
+		return t, finding(ClassConfig, "--template: the template %v", err)
 	}
 	t.Text = text
 	return t, nil
@@ -94,27 +92,18 @@ func ParseEnvTemplate(spec string) (Template, error) {
 	if file, ok := strings.CutPrefix(text, "@"); ok {
 		var err error
 		if t.Text, err = ReadTemplate(file); err != nil {
-			return t, finding(ClassConfig, "%s: the template %s cannot be read: %v", t.Place, file, err)
+			return t, finding(ClassConfig, "%s: the template %v", t.Place, err)
 		}
 	}
 	return t, nil
 }
 
-// maxTemplate is more than any template, and keeps a device from filling memory.
+// maxTemplate is more than any template.
 const maxTemplate = 1 << 20
 
-// ReadTemplate reads a file with a template. Its error does not name the file.
+// ReadTemplate reads a file with a template. Its error names the file.
 func ReadTemplate(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", errors.Unwrap(err)
-	}
-	defer f.Close() // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, maxTemplate+1))
-	if err == nil && len(text) > maxTemplate {
-		err = fmt.Errorf("it is larger than %d bytes", maxTemplate)
-	}
-	return string(text), err
+	return smallfile.Read(file, maxTemplate)
 }
 
 // setParams reads what may follow the destination of a template.

@@ -3,12 +3,11 @@ package fetch
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"vaultexec/internal/secret"
+	"vaultexec/internal/smallfile"
 )
 
 // credentialFile is a file that a login needs.
@@ -41,22 +40,19 @@ func (c *Client) readAgain(f *again) (string, error) {
 
 // readCredential reads it.
 func (c *Client) readCredential(f credentialFile) (string, error) {
-	text, err := readSmall(f.path)
+	text, err := smallfile.Read(f.path, maxCredential)
 	if err != nil {
-		reason, hint := err, ""
-		if path := (*fs.PathError)(nil); errors.As(err, &path) {
-			reason = path.Err
-		}
+		hint := ""
 		if errors.Is(err, fs.ErrNotExist) && f.missing != "" {
 			hint = "; " + f.missing
 		}
-		bad := configError(fmt.Sprintf("%s %s cannot be read: %v%s", f.what, f.path, reason, hint))
+		bad := configError(fmt.Sprintf("%s %v%s", f.what, err, hint))
 		bad.absent = errors.Is(err, fs.ErrNotExist)
 		return "", bad
 	}
-	credential := strings.TrimSpace(string(text))
+	credential := strings.TrimSpace(text)
 	if f.exact {
-		credential = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+		credential = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	}
 	if credential == "" {
 		bad := configError(fmt.Sprintf("%s %s is empty", f.what, f.path))
@@ -69,17 +65,3 @@ func (c *Client) readCredential(f credentialFile) (string, error) {
 
 // maxCredential is more than any token that a server takes in a header.
 const maxCredential = 1 << 20
-
-// readSmall reads a file that may be anything, a device without end too.
-func readSmall(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, maxCredential+1))
-	if err == nil && len(text) > maxCredential {
-		err = errors.New("it is longer than any token")
-	}
-	return text, err
-}

@@ -173,8 +173,8 @@ func TestP12CredentialFiles(t *testing.T) {
 	files := map[string]string{
 		filepath.Join(t.TempDir(), "none"):                        "cannot be read: no such file or directory",
 		writeFile(t, "empty", "\n", 0o600):                        "is empty",
-		writeFile(t, "huge", strings.Repeat("x", 1<<20+1), 0o600): "cannot be read: it is longer than any token",
-		"/dev/zero": "cannot be read: it is longer than any token",
+		writeFile(t, "huge", strings.Repeat("x", 1<<20+1), 0o600): "cannot be read: it has more than the 1048576 bytes",
+		"/dev/zero": "cannot be read: it has more than the 1048576 bytes",
 		t.TempDir(): "cannot be read: is a directory",
 		filepath.Join(writeFile(t, "file", "x", 0o600), "below it"): "cannot be read: not a directory",
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
+	"vaultexec/internal/smallfile"
 )
 
 // Limits that no secret comes near, against a path that is a slip: a Secret of
@@ -126,11 +126,11 @@ func (p *place) refused(path string, err error) *Error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return p.wrong(ClassMissing, "%s: there is no such file or directory", ref.Escape(path))
 	}
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
-		err = failed.Err // it has the path once more
+	class := ClassIO
+	if tooLarge := (*smallfile.TooLarge)(nil); errors.As(err, &tooLarge) {
+		class = ClassMalformed
 	}
-	return p.wrong(ClassIO, "%s cannot be read: %v", ref.Escape(path), err)
+	return p.wrong(class, "%v", &smallfile.Error{Path: ref.Escape(path), Err: err})
 }
 
 // versionLink is where kubelet and the CSI driver keep the newest version of a
@@ -306,7 +306,7 @@ func (c *collection) readFile(file string) (string, *Error) {
 		return "", c.refused(file, err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	text, err := smallfile.ReadFrom(f, maxFileSize)
 	if err != nil {
 		return "", c.refused(file, err)
 	}
@@ -315,11 +315,8 @@ func (c *collection) readFile(file string) (string, *Error) {
 	}
 	c.count++
 	c.size += len(text)
-	switch {
-	case len(text) > maxFileSize:
-		return "", c.wrong(ClassMalformed, "%s is larger than the %d bytes that a file of secrets can have", ref.Escape(file), maxFileSize)
-	case c.count > maxFiles || c.size > maxTotalSize:
+	if c.count > maxFiles || c.size > maxTotalSize {
 		return "", c.wrong(ClassMalformed, "%s has more than the %d files and %d bytes that can be read of one directory: name the files one by one with --from", c.source, maxFiles, maxTotalSize)
 	}
-	return string(text), nil
+	return text, nil
 }

@@ -76,7 +76,7 @@ func TestRead(t *testing.T) {
 		{"below a file", map[string]string{"c": "x"}, "DIR/c/d", "wrong: missing DIR/c/d: there is no such file"},
 		{"empty file", map[string]string{"c": " \n"}, "DIR/c?format=raw", "wrong: missing DIR/c: there is nothing in it"},
 		{"file without fields", map[string]string{"c": "{}"}, "DIR/c", "wrong: missing DIR/c: there is nothing in it"},
-		{"large file", map[string]string{"c": big}, "DIR/c", "wrong: malformed DIR/c is larger than the 1048576 bytes"},
+		{"large file", map[string]string{"c": big}, "DIR/c", "wrong: malformed DIR/c cannot be read: it has more than the 1048576 bytes"},
 		{"device", nil, "/dev/null", "wrong: unreadable /dev/null is neither a file nor a directory"},
 
 		{"directory of the injector", map[string]string{"config": "export A=b\n", "db": "user: u\n", "token": "hvs.x", "tls": "-----BEGIN X-----\nY\n", ".hidden": "x", "2483910274": "half"}, "DIR",

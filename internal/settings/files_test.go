@@ -277,7 +277,7 @@ func TestFileProblems(t *testing.T) {
 		{"auto_auth { method \"kubernetes\" { } }", "f:1: the kubernetes login needs --role"},
 		{"auto_auth { method \"approle\" { config { role_id_file_path = \"/r\" secret_id_response_wrapping_path = \"p\" } } }", `f:1: secret_id_response_wrapping_path is auth/MOUNT/role/NAME/secret-id, where secret IDs are made, not "p"`},
 		{"vault { unwrap_token = true k8s_auth_role_name = \"r\" }", "f:1: belongs to the approle, token or token-file login, but f:1 without --auth means kubernetes: set --auth"},
-		{"\ntemplate { source = \"none\" destination = \"/d\" }", "f:2: template: source cannot be read: no such file or directory"},
+		{"\ntemplate { source = \"none\" destination = \"/d\" }", "f:2: template: source none cannot be read: no such file or directory"},
 		{"auto_auth { method \"kubernetes\" { config { role = \"r\" } }\nsink \"file\" { config { path = \"/t\" } }\nsink \"file\" { config { path = \"/x/../t\" } }\n}", "f:3: sink: /x/../t is that of another one already, in f:2: remove one"},
 		{"log_level = \"loud\"", `f:1: log_level: "loud" is not one of debug, info, warn, error`},
 	} {

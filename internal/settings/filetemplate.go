@@ -86,7 +86,7 @@ func (l *layer) template(what string, t config.Template) {
 	if source := t.Source; source.Value != "" {
 		var err error
 		if text, err = env.ReadTemplate(source.Value); err != nil {
-			l.bad(source.Place, "%s: source cannot be read: %v", what, err)
+			l.bad(source.Place, "%s: source %v", what, err)
 			return
 		}
 	}
