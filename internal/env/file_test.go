@@ -16,8 +16,8 @@ func TestPlannedFiles(t *testing.T) {
 		dest    string
 		content string
 		mode    fs.FileMode
-		uid     int
-		gid     int
+		uid     int64 // an int of 32 bits has no room for every one: those above come out negative
+		gid     int64
 	}{
 		{"/f=kv/raw#pem", "/f", "line\n", 0o400, -1, -1},
 		{"/f.json=kv/raw#pem", "/f.json", "line\n", 0o400, -1, -1},
@@ -47,7 +47,7 @@ func TestPlannedFiles(t *testing.T) {
 				t.Fatalf("%d files and %d variables", len(p.Files), len(p.Environ))
 			}
 			got := p.Files[0]
-			if got.Dest != tt.dest || got.Mode != tt.mode || got.UID != tt.uid || got.GID != tt.gid {
+			if got.Dest != tt.dest || got.Mode != tt.mode || uint32(got.UID) != uint32(tt.uid) || uint32(got.GID) != uint32(tt.gid) {
 				t.Errorf("got %s %o %d:%d", got.Dest, got.Mode, got.UID, got.GID)
 			}
 			if got.Content.Text() != tt.content {
