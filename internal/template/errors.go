@@ -58,6 +58,8 @@ func (o Options) executeError(err error) error {
 	} else if m := regexp.MustCompile(missingKey).FindString(text); m != "" {
 		key = strings.TrimPrefix(m, "map has no entry for key ")
 		why = fmt.Sprintf("there is no key %s: correct it, or guard it with {{ if index ... }}", key)
+	} else if m := regexp.MustCompile(ofToken).FindStringSubmatch(text); m != nil {
+		why = fmt.Sprintf(".%s is not there: .Auth and .WrapInfo hold tokens, which no template is handed; a sink writes the token of vaultexec's login to a file, and another one is for the command to ask for", m[1])
 	} else {
 		for _, known := range harmless {
 			if m := regexp.MustCompile(known).FindString(text); m != "" {
@@ -71,6 +73,9 @@ func (o Options) executeError(err error) error {
 // Compiled when there is an error: compiling costs, and package init is in front
 // of every container.
 const missingKey = `map has no entry for key "(?:[^"\\]|\\.)*"$`
+
+// ofToken is where a template wants something of Auth or WrapInfo.
+const ofToken = `can't evaluate field (\w+) in type \*template\.withheld$`
 
 // harmless are the ends of the errors of text/template that name fields,
 // functions and types, and nothing else.

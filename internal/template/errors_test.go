@@ -54,6 +54,9 @@ func TestErrorsSayWhereAndShowNoValue(t *testing.T) {
 		{with(`{{ .Data.m.none }}`), `there is no key "none"`},
 		{with(`{{ .Data.none.deeper }}`), `there is no key "none"`},
 		{with(`{{ .Nothing }}`), `can't evaluate field Nothing`},
+		{with(`{{ .Auth.ClientToken }}`), ".ClientToken is not there: .Auth and .WrapInfo hold tokens, which no template is handed"},
+		{with(`{{ .WrapInfo.Token }}`), ".Token is not there: .Auth and .WrapInfo hold tokens"},
+		{with(`{{ (secret "kv/app").Auth.Policies }}`), ".Policies is not there: .Auth and .WrapInfo hold tokens"},
 		{with(`{{ .Data.s.deeper }}`), `can't evaluate field deeper`},
 		{with(`{{ range .Data.s }}{{ end }}`), generic},
 		{with(`{{ range .Data.n }}{{ end }}`), generic},
@@ -231,6 +234,7 @@ func FuzzExecute(f *testing.F) {
 		"{{ define `t` }}{{ executeTemplate `t` . }}{{ end }}{{ executeTemplate `t` (env `X`) }}",
 		"{{ index (secret `kv/app`).Data.l 9 }}{{ sprig_repeat 9 `x` | sprig_indent 3 | sprig_trunc -3 }}",
 		"{{ (secret `kv/app`).Data.json | parseJSON | toYAML }}{{ scratch.MapSet `a` `b` 1 }}{{ splitToMap `,` `=` `a=b` }}",
+		"{{ with secret `kv/app` }}{{ if .Auth }}{{ .Auth.ClientToken }}{{ end }}{{ .WrapInfo.Token }}{{ end }}",
 		"{{ mustEnv `X` | file }}{{ secret (mustEnv `X`) (mustEnv `X`) }}{{ slice (env `X`) 99 }}",
 	} {
 		f.Add(seed)

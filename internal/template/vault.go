@@ -24,8 +24,12 @@ type Secret struct {
 	Data          map[string]any // of KV version 2: data and metadata
 	Warnings      []string
 
-	Auth, WrapInfo *struct{} // always nil: they hold tokens
+	Auth, WrapInfo *withheld
 }
+
+// withheld is what would hold a token. A pointer to it is always nil; executeError
+// knows the type by its name.
+type withheld struct{}
 
 // Certificate is what pkiCert gives: PEM, each with its line break.
 type Certificate struct {
