@@ -25,10 +25,14 @@ func collectionFunctions() text.FuncMap {
 		"containsNotAll": func(want []any, list any) bool {
 			return slices.ContainsFunc(want, func(v any) bool { return !in(list, v) })
 		},
-		"explode":              explodeMap,
-		"explodeMap":           explodeMap,
-		"mergeMap":             func(into, from map[string]any) map[string]any { return merge(into, from, false) },
-		"mergeMapWithOverride": func(into, from map[string]any) map[string]any { return merge(into, from, true) },
+		"explode":    explodeMap,
+		"explodeMap": explodeMap,
+		"mergeMap": func(into, from map[string]any) (map[string]any, error) {
+			return merge("mergeMap", into, from, false)
+		},
+		"mergeMapWithOverride": func(into, from map[string]any) (map[string]any, error) {
+			return merge("mergeMapWithOverride", into, from, true)
+		},
 	}
 }
 
@@ -69,6 +73,9 @@ func explodeMap(flat map[string]any) (map[string]any, error) {
 	for _, path := range slices.Sorted(maps.Keys(flat)) {
 		nest := out
 		elements := strings.Split(path, "/")
+		if len(elements) > maxNested {
+			return nil, failf("explodeMap: a key has more than %d slashes", maxNested-1)
+		}
 		for _, e := range elements[:len(elements)-1] {
 			inner, ok := nest[e].(map[string]any)
 			if _, there := nest[e]; there && !ok {
@@ -81,6 +88,9 @@ func explodeMap(flat map[string]any) (map[string]any, error) {
 			nest = inner
 		}
 		if last := elements[len(elements)-1]; last != "" {
+			if err := nestable("explodeMap", nest, flat[path]); err != nil { // a map of flat may be one of these
+				return nil, err
+			}
 			nest[last] = flat[path]
 		}
 	}
@@ -89,22 +99,27 @@ func explodeMap(flat map[string]any) (map[string]any, error) {
 
 // merge puts what the one map has into the other, also into the maps within, and
 // gives that. A value that is there stays, unless it is empty or to be overridden.
-func merge(into, from map[string]any, override bool) map[string]any {
+func merge(function string, into, from map[string]any, override bool) (map[string]any, error) {
 	if into == nil && from != nil {
 		into = map[string]any{}
 	}
 	for k, v := range from {
+		var err error
 		there, isMap := into[k].(map[string]any)
 		inner, bothMaps := v.(map[string]any)
 		_, has := into[k]
 		switch {
 		case isMap && bothMaps:
-			into[k] = merge(there, inner, override)
+			into[k], err = merge(function, there, inner, override)
 		case override, v != nil && (!has || isEmpty(into[k])):
+			err = nestable(function, into, v)
 			into[k] = v
 		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return into
+	return into, nil
 }
 
 // isEmpty is what text/template takes for false.
@@ -205,9 +220,13 @@ func (s *scratch) mapSet(name, key string, v any, override bool) (string, error)
 	if !ok {
 		return "", failf("scratch: what is set by the name is no map")
 	}
-	if _, there := m[key]; override || !there {
-		m[key] = v
+	if _, there := m[key]; there && !override {
+		return "", nil
 	}
+	if err := nestable("scratch", m, v); err != nil {
+		return "", err
+	}
+	m[key] = v
 	return "", nil
 }
 

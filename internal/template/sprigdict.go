@@ -14,7 +14,7 @@ func sprigDicts() text.FuncMap {
 	return text.FuncMap{
 		"sprig_dict":   dict,
 		"sprig_get":    sprigGet,
-		"sprig_set":    func(m dictionary, key string, v any) dictionary { m[key] = v; return m },
+		"sprig_set":    sprigSet,
 		"sprig_unset":  func(m dictionary, key string) dictionary { delete(m, key); return m },
 		"sprig_hasKey": func(m dictionary, key string) bool { _, ok := m[key]; return ok },
 		"sprig_keys":   sprigKeys,
@@ -26,14 +26,25 @@ func sprigDicts() text.FuncMap {
 		"sprig_omit": func(m dictionary, keys ...string) dictionary {
 			return filter(m, func(k string) bool { return !slices.Contains(keys, k) })
 		},
-		"sprig_merge":          sprigMerge(false),
-		"sprig_mergeOverwrite": sprigMerge(true),
+		"sprig_merge":          sprigMerge("sprig_merge", false),
+		"sprig_mergeOverwrite": sprigMerge("sprig_mergeOverwrite", true),
 		"sprig_dig":            dig,
 		"sprig_deepCopy":       deepCopy,
 	}
 }
 
-func dict(pairs ...any) map[string]any {
+func sprigSet(m map[string]any, key string, v any) (map[string]any, error) {
+	if err := nestable("sprig_set", m, v); err != nil {
+		return nil, err
+	}
+	m[key] = v
+	return m, nil
+}
+
+func dict(pairs ...any) (map[string]any, error) {
+	if err := nestable("sprig_dict", nil, pairs...); err != nil {
+		return nil, err
+	}
 	m := map[string]any{}
 	for i := 0; i < len(pairs); i += 2 {
 		var v any = ""
@@ -42,7 +53,7 @@ func dict(pairs ...any) map[string]any {
 		}
 		m[textOf(pairs[i])] = v
 	}
-	return m
+	return m, nil
 }
 
 func filter(m map[string]any, keep func(string) bool) map[string]any {
@@ -68,12 +79,15 @@ func sprigKeys(list ...map[string]any) []string {
 	return keys
 }
 
-func sprigMerge(override bool) func(into map[string]any, list ...map[string]any) map[string]any {
-	return func(into map[string]any, list ...map[string]any) map[string]any {
+func sprigMerge(function string, override bool) func(into map[string]any, list ...map[string]any) (map[string]any, error) {
+	return func(into map[string]any, list ...map[string]any) (merged map[string]any, err error) {
+		merged = into
 		for _, from := range list {
-			into = merge(into, from, override)
+			if merged, err = merge(function, merged, from, override); err != nil {
+				return nil, err
+			}
 		}
-		return into
+		return merged, nil
 	}
 }
 
@@ -116,15 +130,16 @@ func deepCopy(v any) (any, error) {
 	c := copier{left: maxLoop}
 	out := c.copy(reflect.ValueOf(v), 0)
 	if c.left < 0 {
-		return nil, failf("sprig_deepCopy: the value has more than %d elements, or is within itself", maxLoop)
+		return nil, failf("sprig_deepCopy: the value has more than %d elements, or is more than %d deep", maxLoop, copierDepth)
 	}
 	return out.Interface(), nil
 }
 
 type copier struct{ left int } // values it may copy; below 0: there are more
 
-// copierDepth is how deep maps and lists can be within one another: a map can be
-// set into itself.
+// copierDepth is how deep maps and lists can be within one another to be copied.
+// It is more than maxNested: what was put into a map that is in others counts there
+// only.
 const copierDepth = 10000
 
 func (c *copier) copy(r reflect.Value, depth int) reflect.Value {

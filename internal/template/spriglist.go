@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	text "text/template"
@@ -10,7 +11,7 @@ import (
 // that it is given.
 func sprigLists() text.FuncMap {
 	return text.FuncMap{
-		"sprig_list":    func(list ...any) []any { return list },
+		"sprig_list":    func(list ...any) ([]any, error) { return list, nestable("sprig_list", nil, list...) },
 		"sprig_first":   func(list any) (any, error) { return elementOf("sprig_first", list, func(int) int { return 0 }) },
 		"sprig_last":    func(list any) (any, error) { return elementOf("sprig_last", list, func(n int) int { return n - 1 }) },
 		"sprig_has":     sprigHas,
@@ -18,11 +19,11 @@ func sprigLists() text.FuncMap {
 		"sprig_initial": func(list any) ([]any, error) { return part("sprig_initial", list, 0, 1) },
 		"sprig_append": func(list, v any) ([]any, error) {
 			all, err := elements("sprig_append", list, 1)
-			return append(all, v), err
+			return append(all, v), cmp.Or(err, nestable("sprig_append", nil, v))
 		},
 		"sprig_prepend": func(list, v any) ([]any, error) {
 			all, err := elements("sprig_prepend", list, 1)
-			return append([]any{v}, all...), err
+			return append([]any{v}, all...), cmp.Or(err, nestable("sprig_prepend", nil, v))
 		},
 		"sprig_concat": concat,
 		"sprig_reverse": func(list any) ([]any, error) {
@@ -176,6 +177,9 @@ func chunk(size int, list any) ([][]any, error) {
 		return nil, err
 	case size < 1:
 		return nil, failf("sprig_chunk: takes a number from 1 up")
+	}
+	if err := nestable("sprig_chunk", nil, all); err != nil {
+		return nil, err
 	}
 	return slices.AppendSeq([][]any{}, slices.Chunk(all, size)), nil
 }
