@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 func (d *decoder) autoAuth(n node) {
@@ -22,14 +23,20 @@ func (d *decoder) autoAuth(n node) {
 		"sinks":                            d.labelled(isSinkKey, d.sink),
 		"enable_reauth_on_new_credentials": d.covered(),
 	})
-	switch m := a.Method; {
-	case methods == 0:
+	if methods == 0 {
 		d.bad(n.line, "auto_auth has no method: add method \"kubernetes\" { ... }, or remove auto_auth")
-	case m.WrapTTL.Value > 0 && len(a.Sinks) != 1:
-		d.bad(n.line, "auto_auth.method has wrap_ttl, so there is one sink for the wrapped token and no other, not %d", len(a.Sinks))
-	case m.WrapTTL.Value > 0 && a.Sinks[0].WrapTTL.Value > 0:
-		d.bad(n.line, "auto_auth has wrap_ttl in its method and in its sink: remove one")
 	}
+}
+
+// wrapTTL refuses to wrap the token of a sink. 0 is not set.
+func (d *decoder) wrapTTL() field {
+	return field{read: func(e entry) {
+		var ttl Given[time.Duration]
+		d.duration(&ttl).read(e)
+		if ttl.Value > 0 {
+			d.bad(e.line, "wrap_ttl asks for a wrapped token, which vaultexec does not write: remove it, and protect the sink's file with its mode")
+		}
+	}}
 }
 
 func isMethodKey(key string) bool {
@@ -54,7 +61,7 @@ func (d *decoder) method(label string, n node) {
 	d.block("auto_auth.method", n, fields{
 		"type":        d.text(&kind),
 		"mount_path":  d.text(&m.MountPath),
-		"wrap_ttl":    d.duration(&m.WrapTTL),
+		"wrap_ttl":    d.wrapTTL(),
 		"min_backoff": d.covered(), // vaultexec has its own
 		"max_backoff": d.covered(),
 		"namespace":   d.text(&m.Namespace),
@@ -96,7 +103,7 @@ func (d *decoder) sink(label string, n node) {
 	}}
 	d.block("auto_auth.sink", n, fields{
 		"type":        d.text(&kind),
-		"wrap_ttl":    d.duration(&s.WrapTTL),
+		"wrap_ttl":    d.wrapTTL(),
 		"dh_type":     encrypted,
 		"dh_path":     encrypted,
 		"derive_key":  encrypted,

@@ -96,7 +96,6 @@ type Method struct {
 	Type      string        // in lower case
 	MountPath Given[string] // with auth/ before it
 	Namespace Given[string]
-	WrapTTL   Given[time.Duration]
 	Config    map[string]Given[string] // parameter -> its value as text
 }
 
@@ -106,7 +105,6 @@ type Sink struct {
 	Path         Given[string]
 	Mode         Given[fs.FileMode]
 	Owner, Group Given[int]
-	WrapTTL      Given[time.Duration]
 }
 
 // TemplateConfig is what all templates have in common.

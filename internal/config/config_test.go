@@ -38,7 +38,7 @@ vault {
 auto_auth {
   method "kubernetes" {
     mount_path = "auth/k8s"
-    wrap_ttl   = 300
+    wrap_ttl   = 0
     config = {
       role       = "app"
       token_path = "/tok"
@@ -69,7 +69,7 @@ const agentJSON = `{
   "pid_file": "./pid",
   "vault": {"address": "${ADDR}", "tls_skip_verify": true, "retry": {"num_retries": 5}},
   "auto_auth": {
-    "method": {"type": "kubernetes", "mount_path": "auth/k8s", "wrap_ttl": "5m",
+    "method": {"type": "kubernetes", "mount_path": "auth/k8s", "wrap_ttl": "0s",
       "config": {"role": "app", "token_path": "/tok"}},
     "sink": [
       {"type": "file", "config": {"path": "/vault/token", "mode": 384}}
@@ -95,7 +95,6 @@ func TestAgent(t *testing.T) {
 				Method: Method{
 					Place: at("11", "5")[i], Type: "kubernetes",
 					MountPath: Given[string]{"auth/k8s", at("12", "5")[i]},
-					WrapTTL:   Given[time.Duration]{5 * time.Minute, at("13", "5")[i]},
 					Config: map[string]Given[string]{
 						"role":       {"app", at("15", "6")[i]},
 						"token_path": {"/tok", at("16", "6")[i]},
@@ -272,6 +271,7 @@ log_level = "trace"
 }
 
 func TestProblems(t *testing.T) {
+	const wrapped = "wrap_ttl asks for a wrapped token, which vaultexec does not write: remove it, and protect the sink's file with its mode"
 	for _, tt := range []struct{ text, want string }{
 		{`nonsense = 1`, `f:1: there is no key "nonsense"`},
 		{"vault {\n  adress = \"x\"\n}", `f:2: there is no key "adress" in vault: did you mean address?`},
@@ -305,8 +305,9 @@ func TestProblems(t *testing.T) {
 		{"auto_auth {\n method \"a\" {}\n method \"b\" {}\n}", "f:3: auto_auth.method is there already, in f:2: remove one"},
 		{`auto_auth { method "a" {} sink "pipe" {} }`, `f:1: auto_auth.sink is a file, there is no other kind: write sink "file" { ... }`},
 		{`auto_auth { method "a" {} sink "file" {} }`, `f:1: auto_auth.sink has no path: write config = { path = "FILE" }`},
-		{`auto_auth { method "a" { wrap_ttl = "1m" } }`, "f:1: auto_auth.method has wrap_ttl, so there is one sink for the wrapped token and no other, not 0"},
-		{`auto_auth { method "a" { wrap_ttl = 1 } sink "file" { wrap_ttl = 1 config { path = "p" } } }`, "f:1: auto_auth has wrap_ttl in its method and in its sink: remove one"},
+		{"auto_auth {\n method \"a\" {\n wrap_ttl = \"1m\" } }", "f:3: " + wrapped},
+		{"auto_auth {\n method \"a\" {}\n sink \"file\" {\n wrap_ttl = 300\n config { path = \"p\" } } }", "f:4: " + wrapped},
+		{`auto_auth { method "a" { wrap_ttl = "soon" } }`, "f:1: wrap_ttl is not a duration: write a number and a unit, such as 500ms, 30s or 2m"},
 		{`auto_auth { method "a" {} sink "file" { dh_type = "curve25519" dh_path = "x" config { path = "p" } } }`, "f:1: dh_type asks for an encrypted token, which vaultexec does not write: remove it, and protect the file with its mode"},
 		{`exec { restart_on_secret_changes = "sometimes" }`, `f:1: exec.restart_on_secret_changes is always or never, not "sometimes"`},
 		{`exec { child_process_stdout = "/tmp/out" }`, "f:1: child_process_stdout sends the command's output to a file, and the command has vaultexec's own streams: remove it, and redirect them where vaultexec is started"},

@@ -15,14 +15,8 @@ const sinkMode fs.FileMode = 0o640
 // sinks takes over the files of the token. A new token replaces the old one
 // there, which is no change that the command has to be told of.
 func (l *layer) sinks(c *config.Config, made stronger) {
-	if ttl := c.AutoAuth.Method.WrapTTL; ttl.Value > 0 {
-		l.bad(ttl.Place, "wrap_ttl is not supported: write the token itself")
-	}
 	first := map[string]string{} // absolute path -> place
 	for _, sink := range c.AutoAuth.Sinks {
-		if sink.WrapTTL.Value > 0 {
-			l.bad(sink.WrapTTL.Place, "wrap_ttl is not supported: write the token itself")
-		}
 		path := absolute(sink.Path.Value)
 		if other, twice := first[path]; twice {
 			l.bad(sink.Place, "sink: %s is that of another one already, in %s: remove one", sink.Path.Value, other)
