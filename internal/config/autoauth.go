@@ -21,7 +21,7 @@ func (d *decoder) autoAuth(n node) {
 		}),
 		"sink":                             d.labelled(isSinkKey, d.sink),
 		"sinks":                            d.labelled(isSinkKey, d.sink),
-		"enable_reauth_on_new_credentials": d.covered(),
+		"enable_reauth_on_new_credentials": mootBut(d, d.yes, "the next login is made with what the files hold by then", false),
 	})
 	if methods == 0 {
 		d.bad(n.line, "auto_auth has no method: add method \"kubernetes\" { ... }, or remove auto_auth")
@@ -54,6 +54,10 @@ func (d *decoder) kind(what, label string, given Given[string], n node) string {
 	return strings.ToLower(given.Value)
 }
 
+// ownWaits is why the agent's are of no use: they are minutes long before a start
+// that has to be done within --startup-timeout.
+const ownWaits = "vaultexec has its own waits between logins"
+
 func (d *decoder) method(label string, n node) {
 	m := &d.config.AutoAuth.Method
 	m.Place = place(d.file, n.line)
@@ -62,10 +66,10 @@ func (d *decoder) method(label string, n node) {
 		"type":        d.text(&kind),
 		"mount_path":  d.text(&m.MountPath),
 		"wrap_ttl":    d.wrapTTL(),
-		"min_backoff": d.covered(), // vaultexec has its own
-		"max_backoff": d.covered(),
+		"min_backoff": mootBut(d, d.duration, ownWaits, 0, time.Second),
+		"max_backoff": mootBut(d, d.duration, ownWaits, 0, 5*time.Minute),
 		"namespace":   d.text(&m.Namespace),
-		"exit_on_err": d.covered(), // it does at start, and never later
+		"exit_on_err": mootBut(d, d.yes, "a login that is refused ends the start, and never a running command", false),
 		"config":      d.one(func(n node) { m.Config = d.params(n) }),
 	})
 	m.Type = d.kind("auto_auth.method", label, kind, n)

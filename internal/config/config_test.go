@@ -32,7 +32,7 @@ pid_file = "./pid"
 vault {
   address         = "${ADDR}"
   tls_skip_verify = "true"
-  retry { num_retries = 5 }
+  retry { num_retries = 12 }
 }
 
 auto_auth {
@@ -67,7 +67,7 @@ template_config {
 // agentJSON is the same in the form that the Agent Injector writes.
 const agentJSON = `{
   "pid_file": "./pid",
-  "vault": {"address": "${ADDR}", "tls_skip_verify": true, "retry": {"num_retries": 5}},
+  "vault": {"address": "${ADDR}", "tls_skip_verify": true, "retry": {"num_retries": 12}},
   "auto_auth": {
     "method": {"type": "kubernetes", "mount_path": "auth/k8s", "wrap_ttl": "0s",
       "config": {"role": "app", "token_path": "/tok"}},
@@ -350,17 +350,6 @@ func TestAllProblems(t *testing.T) {
 	_, err := Parse("f", []byte("nope = 1\nvault { adress = 1 }\ntemplate { }"), testOptions)
 	if err == nil || strings.Count(err.Error(), "\n") != 3 {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestNotes(t *testing.T) {
-	c := mustParse(t, "f", "listener \"tcp\" { address = \"x\" }\nlistener \"unix\" { }\ncache { }\nvault { retry { num_retries = -1 } }\n")
-	var at []string
-	for _, n := range c.Notes {
-		at = append(at, n.Place)
-	}
-	if !reflect.DeepEqual(at, []string{"f:1", "f:3"}) {
-		t.Errorf("%+v", c.Notes)
 	}
 }
 

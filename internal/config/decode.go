@@ -21,14 +21,11 @@ type decoder struct {
 	flags    map[string]bool             // keys that are vaultexec's own settings
 	config   *Config
 	problems *[]string
+	within   string // the block that is read, as messages call it; empty: the file itself
 }
 
 func (d *decoder) bad(line int, format string, args ...any) {
 	*d.problems = append(*d.problems, place(d.file, line)+": "+fmt.Sprintf(format, args...))
-}
-
-func (d *decoder) note(line int, format string, args ...any) {
-	d.config.Notes = append(d.config.Notes, Note{place(d.file, line), fmt.Sprintf(format, args...)})
 }
 
 // field is what may stand under a key.
@@ -44,6 +41,8 @@ type fields map[string]field
 // block reads a block whose keys are known. in is how messages call it, as in
 // "in auto_auth.method"; empty is the file itself.
 func (d *decoder) block(in string, n node, known fields) {
+	defer func(outer string) { d.within = outer }(d.within)
+	d.within = in
 	first := map[string]int{} // key -> line
 	for _, e := range n.entries {
 		f, ok := known[e.key]
@@ -162,6 +161,16 @@ func (d *decoder) number(to *Given[int]) field {
 			return 0, errors.New("is not a whole number")
 		}
 		return int(v), nil
+	})
+}
+
+func (d *decoder) float(to *Given[float64]) field {
+	return parsed(d, to, func(_ node, text string) (float64, error) {
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return 0, errors.New("is not a number, such as 0.90")
+		}
+		return v, nil
 	})
 }
 
@@ -298,23 +307,4 @@ func (n node) isLabels(own func(string) bool) bool {
 	return len(n.entries) > 0 && !slices.ContainsFunc(n.entries, func(e entry) bool {
 		return own(e.key) || len(e.labels) > 0 || !e.value.blocks()
 	})
-}
-
-// moot is what has no effect here; why says so to the user, once.
-func (d *decoder) moot(why string) field {
-	told := false
-	return field{many: true, read: func(e entry) {
-		if !told {
-			d.note(e.line, "%s has no effect: %s", e.key, why)
-		}
-		told = true
-	}}
-}
-
-// covered is what needs no mention: vaultexec does it anyway, or better.
-func (d *decoder) covered() field { return field{many: true, read: func(entry) {}} }
-
-// refused is what vaultexec cannot do and must not pretend to.
-func (d *decoder) refused(why string) field {
-	return field{block: true, many: true, read: func(e entry) { d.bad(e.line, "%s %s", e.key, why) }}
 }

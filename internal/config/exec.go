@@ -15,13 +15,13 @@ func (d *decoder) exec(n node) {
 		"child_process_stdout":      d.refused(ownStreams),
 		"child_process_stderr":      d.refused(ownStreams),
 
-		"enabled":       d.covered(),
+		"enabled":       mootBut(d, d.yes, "a command that is there is run", true),
 		"env":           d.one(d.execEnv),
 		"kill_signal":   d.text(&x.StopSignal),
 		"kill_timeout":  d.duration(&x.KillTimeout),
 		"reload_signal": d.text(&x.ReloadSignal),
 		"splay":         d.duration(&x.Splay),
-		"timeout":       d.covered(), // envconsul ignores it too
+		"timeout":       mootBut(d, d.duration, "the command may run for as long as it likes", 0),
 	}
 	for _, name := range []string{"on_change", "debounce", "min_interval", "window"} {
 		f[name] = field{read: d.flag}

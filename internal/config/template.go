@@ -12,8 +12,14 @@ func (d *decoder) templateConfig(n node) {
 		"static_secret_render_interval": d.duration(&t.Refresh),
 		"max_connections_per_host":      d.number(&t.MaxConn),
 		"exit_on_retry_failure":         d.yes(&t.ExitOnFailure),
-		"lease_renewal_threshold":       d.covered(),
+		"lease_renewal_threshold":       d.threshold(),
 	})
+}
+
+// threshold is the share of a lease after which the agent replaces it. Here it is
+// two thirds, so that the command has time to move before the old one ends.
+func (d *decoder) threshold() field {
+	return mootBut(d, d.float, "vaultexec has its own time at which a lease is renewed or replaced", 0.9)
 }
 
 // onlyFiles are the keys of a template that a variable has no use for.
@@ -69,7 +75,7 @@ func (d *decoder) common(t *Template) fields {
 		"left_delimiter":       d.raw(&t.LeftDelimiter),
 		"right_delimiter":      d.raw(&t.RightDelimiter),
 		"error_on_missing_key": d.yes(&t.ErrorOnMissingKey),
-		"error_fatal":          d.covered(),
+		"error_fatal":          mootBut(d, d.yes, "the command starts with all that is asked for, or not at all, and keeps what it has later", true),
 		"function_denylist":    denylist,
 		"function_blacklist":   denylist,
 		"on_change":            d.text(&t.OnChange),
@@ -92,7 +98,7 @@ func (d *decoder) files(t *Template, f fields) {
 		d.block("template.exec", n, fields{
 			"command": d.commandLine(&t.Command),
 			"timeout": d.duration(&t.CommandTimeout),
-			"enabled": d.covered(),
+			"enabled": mootBut(d, d.yes, "a command that is there is run", true),
 		})
 	})
 	f["wait"] = d.wait("template.wait", &t.Wait)

@@ -52,12 +52,12 @@ func (d *decoder) topFields() fields {
 		"log_file":  d.moot("vaultexec logs to standard error"),
 		"syslog":    d.moot("vaultexec logs to standard error"),
 
-		"disable_mlock":            d.covered(),
-		"disable_idle_connections": d.covered(),
-		"disable_keep_alives":      d.covered(),
-		"log_rotate_bytes":         d.covered(),
-		"log_rotate_duration":      d.covered(),
-		"log_rotate_max_files":     d.covered(),
+		"log_rotate_bytes":         d.moot("vaultexec logs to standard error"),
+		"log_rotate_duration":      d.moot("vaultexec logs to standard error"),
+		"log_rotate_max_files":     d.moot("vaultexec logs to standard error"),
+		"disable_idle_connections": d.mootUnlessEmpty("vaultexec keeps the connections that it has to Vault"),
+		"disable_keep_alives":      d.mootUnlessEmpty("vaultexec keeps the connections that it has to Vault"),
+		"disable_mlock":            d.covered(), // the agent locks no memory either
 	}
 	d.envconsul(f)
 	return f
@@ -83,13 +83,30 @@ func (d *decoder) envconsul(f fields) {
 func (d *decoder) wait(in string, to *Given[time.Duration]) field {
 	return field{read: func(e entry) {
 		if e.value.kind != objectKind && !e.value.blocks() {
-			low, _, _ := strings.Cut(e.value.text, ":")
+			low, high, both := strings.Cut(e.value.text, ":")
 			e.value.text = low
 			d.duration(to).read(e)
+			if both {
+				e.key, e.value.text = "max", high
+				d.longest(in, []entry{e}, to.Value)
+			}
 			return
 		}
 		d.one(func(n node) {
-			d.block(in, n, fields{"min": d.duration(to), "max": d.covered(), "enabled": d.covered()})
+			var most []entry
+			d.block(in, n, fields{
+				"min":     d.duration(to),
+				"max":     {read: func(e entry) { most = append(most, e) }}, // min may stand behind it
+				"enabled": mootBut(d, d.yes, "min is what there is to be waited for, and without it wait says nothing", true),
+			})
+			d.longest(in, most, to.Value)
 		}).read(e)
 	}}
+}
+
+// longest reads for how long changes are waited for that do not come to an end.
+// Nothing need be said of consul-template's default, and of what vaultexec does.
+func (d *decoder) longest(in string, entries []entry, quiet time.Duration) {
+	const why = "changes that keep coming are waited for five times as long as min, and a minute at most"
+	d.block(in, node{entries: entries}, fields{"max": mootBut(d, d.duration, why, 4*quiet, 5*quiet)})
 }

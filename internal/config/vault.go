@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // vault reads the block of the same name: the agent's keys, and those of
 // consul-template that envconsul has.
 func (d *decoder) vault(n node) {
@@ -14,15 +16,15 @@ func (d *decoder) vault(n node) {
 		"client_key":      d.text(&v.ClientKey),
 		"tls_skip_verify": d.yes(&v.TLSSkipVerify),
 		"tls_server_name": d.text(&v.TLSServerName),
-		"retry":           d.covered(), // vaultexec tries as long as it may
+		"retry":           d.one(d.retry),
 
-		"enabled":                        d.covered(),
+		"enabled":                        mootBut(d, d.yes, "Vault is asked where something of Vault's is asked for, and not otherwise", true),
 		"ssl":                            d.one(d.ssl),
-		"transport":                      d.covered(),
-		"client_user_agent":              d.covered(),
-		"renew_token":                    d.covered(), // it always is
-		"lease_renewal_threshold":        d.covered(),
-		"grace":                          d.covered(),
+		"transport":                      d.moot("vaultexec keeps the connections that it has to Vault"),
+		"client_user_agent":              d.moot("vaultexec gives its requests no name"),
+		"renew_token":                    mootBut(d, d.yes, "a token is renewed where its policies allow it", true),
+		"lease_renewal_threshold":        d.threshold(),
+		"grace":                          d.moot("vaultexec has its own time at which a lease is renewed or replaced"),
 		"default_lease_duration":         d.duration(&v.Refresh),
 		"token":                          d.text(&v.Token),
 		"vault_agent_token_file":         d.text(&v.TokenFile),
@@ -34,12 +36,28 @@ func (d *decoder) vault(n node) {
 	})
 }
 
-// ssl reads the TLS settings as consul-template has them.
+// retry reads how often and when a request is tried again, the agent's way
+// (num_retries) and consul-template's. What is usual there and no limit at all
+// (0 of attempts) need no mention.
+func (d *decoder) retry(n node) {
+	const always = "a request is tried again until --startup-timeout, and later for ever"
+	d.block("vault.retry", n, fields{
+		"num_retries": mootBut(d, d.number, always, 0, 12),
+		"enabled":     mootBut(d, d.yes, always, true),
+		"attempts":    mootBut(d, d.number, always, 0, 12),
+		"backoff":     mootBut(d, d.duration, "vaultexec has its own waits between requests", 250*time.Millisecond),
+		"max_backoff": mootBut(d, d.duration, "vaultexec has its own waits between requests", time.Minute),
+	})
+}
+
+// ssl reads the TLS settings as consul-template has them, which leaves them aside
+// where enabled is false.
 func (d *decoder) ssl(n node) {
 	v := &d.config.Vault
-	var verify Given[bool]
+	before := *v
+	var enabled, verify Given[bool]
 	d.block("vault.ssl", n, fields{
-		"enabled":       d.covered(), // the address tells
+		"enabled":       d.yes(&enabled),
 		"verify":        d.yes(&verify),
 		"ca_cert":       d.text(&v.CACert),
 		"ca_cert_bytes": d.text(&v.CACertBytes),
@@ -50,5 +68,8 @@ func (d *decoder) ssl(n node) {
 	})
 	if verify.IsSet() {
 		v.TLSSkipVerify = Given[bool]{!verify.Value, verify.Place}
+	}
+	if enabled.IsSet() && !enabled.Value {
+		*v = before
 	}
 }
