@@ -44,7 +44,7 @@ func ParseCredential(text string) (Credential, error) {
 // which is for vaultexec's files alone. A variable that is there already leads
 // to the credentials of a service manager, which the command would lose without
 // a word.
-func (p *Planner) readCredentials(rep *report) {
+func (p *Planner) readCredentials(taken destinations, rep *report) {
 	s := &p.sources
 	t := tree{dest: filepath.Join(s.RuntimeDir, credentialsName), private: true}
 	for _, c := range s.Credentials {
@@ -53,8 +53,8 @@ func (p *Planner) readCredentials(rep *report) {
 		if c.Name == "" {
 			f, errs = readPart("--credentials "+c.Ref.String(), t.dest, c.Ref)
 		} else {
-			f, errs = readFile(File{c.Name, c.Ref})
-			f.place, f.alone = "--credentials "+c.Name, true
+			f, errs = readFile(File{Dest: c.Name, Ref: c.Ref, Place: "--credentials " + c.Name})
+			f.alone = true
 		}
 		if f.check(s, errs, rep); len(errs) == 0 {
 			t.parts = append(t.parts, f)
@@ -64,6 +64,7 @@ func (p *Planner) readCredentials(rep *report) {
 		return
 	}
 	p.credentials = append(p.credentials, t)
+	taken.output(t.dest, "--credentials", rep)
 	for _, v := range s.Variables {
 		if v.Name == credentialsVariable {
 			rep.addf(ClassConflict, "variable %s is set by --env %[1]s and by --credentials: remove one", v.Name)

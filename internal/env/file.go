@@ -1,6 +1,7 @@
 package env
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,9 +57,8 @@ type file struct {
 }
 
 // readFiles checks every --file.
-func readFiles(s *Sources, rep *report) []file {
+func readFiles(s *Sources, taken destinations, rep *report) []file {
 	var files []file
-	first := map[string]ref.Ref{} // absolute destination -> what is written there
 	for _, spec := range s.Files {
 		if isDirectory(spec.Dest) {
 			continue // readTrees' business
@@ -67,19 +67,15 @@ func readFiles(s *Sources, rep *report) []file {
 		if f.check(s, errs, rep); len(errs) > 0 {
 			continue
 		}
-		key := absolute(f.dest)
-		if other, ok := first[key]; ok {
-			rep.addf(ClassConflict, "%s is given twice, with %s and %s: remove one", f.place, other, f.ref)
-			continue
+		if taken.output(f.dest, cmp.Or(spec.Place, f.place+"="+f.ref.String()), rep) {
+			files = append(files, f)
 		}
-		first[key] = f.ref
-		files = append(files, f)
 	}
 	return files
 }
 
 func readFile(spec File) (f file, errs []error) {
-	f = file{place: "--file " + spec.Dest, dest: filepath.Clean(spec.Dest), ref: spec.Ref, mode: defaultMode, uid: -1, gid: -1}
+	f = file{place: cmp.Or(spec.Place, "--file "+spec.Dest), dest: filepath.Clean(spec.Dest), ref: spec.Ref, mode: defaultMode, uid: -1, gid: -1}
 	check := func(err error) {
 		if err != nil {
 			errs = append(errs, err)

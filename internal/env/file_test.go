@@ -130,7 +130,8 @@ func TestPlannerErrors(t *testing.T) {
 			"--env A is given twice, with kv/a#b and kv/c#d: remove one", "--env A is given twice, with kv/a#b and kv/a#b: remove one",
 		}},
 		{"files twice", nil, []string{"--file same=kv/a#b", "--file ./x/../same=kv/c#d", "--file " + abs + "=kv/e#f"}, ClassConflict, []string{
-			"--file ./x/../same is given twice, with kv/a#b and kv/c#d: remove one", "--file " + abs + " is given twice, with kv/a#b and kv/e#f: remove one",
+			"--file ./x/../same=kv/c#d and --file same=kv/a#b both write " + abs + ": remove one, or choose another place",
+			"--file " + abs + "=kv/e#f and --file same=kv/a#b both write " + abs + ": remove one, or choose another place",
 		}},
 		{"inherited references", []string{"Z=vault:" + canary + "#k", "A=x" + canary + "${vault:kv/a", "B=vault:kv/a?default=" + canary + "%#k"}, nil, ClassConfig, []string{
 			"variable Z: the path has no slash: write MOUNT/PATH, as for vault kv get",

@@ -60,8 +60,8 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 			plan.Files = append(plan.Files, planned)
 		}
 	}
-	p.planTrees(l, &plan)
 	plan.Files = append(plan.Files, files...)
+	p.planTrees(l, &plan)
 	if err := rep.err(); err != nil {
 		return Plan{}, err
 	}

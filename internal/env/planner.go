@@ -39,11 +39,12 @@ func NewPlanner(s Sources) (*Planner, error) {
 		p.assigned = readAssigned(&s, &rep)
 		p.inherited = readInherited(&s, p.assigned, &rep)
 	}
-	p.pointed = readPointed(&s, &rep)
-	p.files = readFiles(&s, &rep)
+	taken := destinations{}
+	p.pointed = readPointed(&s, taken, &rep)
+	p.files = readFiles(&s, taken, &rep)
 	p.trees = readTrees(&s, &rep)
-	p.readCredentials(&rep)
-	p.templates = readTemplates(&s, p.files, &rep)
+	p.readCredentials(taken, &rep)
+	p.templates = readTemplates(&s, taken, &rep)
 	if err := rep.err(); err != nil {
 		return nil, err
 	}

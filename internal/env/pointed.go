@@ -60,7 +60,7 @@ func checkPointer(name string) error {
 }
 
 // readPointed checks every --file-env and every --fd-env.
-func readPointed(s *Sources, rep *report) []pointed {
+func readPointed(s *Sources, taken destinations, rep *report) []pointed {
 	var list []pointed
 	places := map[string]string{} // variable -> what sets it
 	for _, v := range s.Variables {
@@ -72,23 +72,26 @@ func readPointed(s *Sources, rep *report) []pointed {
 			rep.addf(ClassConfig, "%s: a whole secret needs a format: add format=json, yaml, dotenv, export or properties, or take one value with #KEY", place)
 			return
 		}
-		f, errs := readFile(File{dest, v.Ref})
+		f, errs := readFile(File{dest, v.Ref, place})
 		if err := checkPointer(v.Name); err != nil {
 			errs = append(errs, err)
 		}
 		if number > 0 && f.mode&0o111 != 0 {
 			errs = append(errs, fmt.Errorf("mode=%s makes a program of it, which a descriptor cannot be: leave out what lets it be executed", v.Ref.Mode))
 		}
-		f.place, f.private = place, true
+		f.private = true
 		if f.check(s, errs, rep); len(errs) > 0 {
 			return
 		}
 		variable := v.Name + pointerSuffix
-		if other, taken := places[variable]; taken {
+		if other, twice := places[variable]; twice {
 			rep.addf(ClassConflict, "variable %s is set by %s and by %s: remove one", variable, other, place)
 			return
 		}
 		places[variable] = place
+		if number == 0 && !taken.output(dest, place, rep) {
+			return
+		}
 		list = append(list, pointed{f, variable, number})
 	}
 	for _, v := range s.FileVariables {

@@ -38,8 +38,9 @@ type Variable struct {
 
 // File is one --file DEST=REF.
 type File struct {
-	Dest string // a relative one is relative to the working directory
-	Ref  ref.Ref
+	Dest  string // a relative one is relative to the working directory
+	Ref   ref.Ref
+	Place string // in messages; empty: --file DEST
 }
 
 // Sources is everything that environment and files are made of.
@@ -111,7 +112,7 @@ func ParseFile(text string) (File, error) {
 	if err != nil {
 		return File{}, finding(ClassUsage, "--file %s: %v", dest, err)
 	}
-	return File{dest, r}, nil
+	return File{Dest: dest, Ref: r}, nil
 }
 
 // Inherited variables are as secret as fetched ones: nothing of Sources is

@@ -139,16 +139,12 @@ type rendering struct {
 	file   PlannedFile // of a file: where and how
 }
 
-// readTemplates checks every template. Files are those of --file, which have
-// their destinations.
-func readTemplates(s *Sources, files []file, rep *report) []rendering {
+// readTemplates checks every template.
+func readTemplates(s *Sources, taken destinations, rep *report) []rendering {
 	var list []rendering
-	taken := map[string]string{} // destination or variable -> who has it
-	for _, f := range files {
-		taken[absolute(f.dest)] = "--file " + f.dest
-	}
+	variables := map[string]string{} // name -> who makes it
 	for _, v := range s.Variables {
-		taken["="+v.Name] = "--env " + v.Name
+		variables[v.Name] = "--env " + v.Name
 	}
 	for _, t := range s.Templates {
 		r, err := readRendering(t)
@@ -156,15 +152,15 @@ func readTemplates(s *Sources, files []file, rep *report) []rendering {
 			rep.addf(ClassConfig, "%v", err)
 			continue
 		}
-		key, what := "="+t.Name, "variable "+t.Name
-		if t.Dest != "" {
-			key, what = absolute(r.file.Dest), r.file.Dest
-		}
-		if other, ok := taken[key]; ok {
-			rep.addf(ClassConflict, "%s and %s both make %s: remove one", t.Place, other, what)
+		if other, twice := variables[t.Name]; twice && t.Dest == "" {
+			rep.addf(ClassConflict, "%s and %s both make variable %s: remove one", t.Place, other, t.Name)
 			continue
 		}
-		taken[key] = t.Place
+		if t.Dest == "" {
+			variables[t.Name] = t.Place
+		} else if !taken.output(r.file.Dest, t.Place, rep) {
+			continue
+		}
 		list = append(list, r)
 	}
 	return list

@@ -69,14 +69,6 @@ func readTrees(s *Sources, rep *report) []tree {
 	return trees
 }
 
-// absolute is a path as it can be compared.
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
-}
-
 // readPart checks what fills a directory: each field is a file as it is.
 func readPart(place, dest string, r ref.Ref) (f file, errs []error) {
 	f = file{place: place, dest: dest, ref: r, format: formats[0], mode: defaultMode, uid: -1, gid: -1}
@@ -95,24 +87,28 @@ func readPart(place, dest string, r ref.Ref) (f file, errs []error) {
 	return f, append(errs, f.setAccess()...)
 }
 
-// planTrees plans every directory. In one there must be no file of another
-// --file under a name that a key has.
+// planTrees plans every directory. What its keys name in it must be nobody else's:
+// only now are there the keys, and the other files.
 func (p *Planner) planTrees(l lookup, plan *Plan) {
+	taken := destinations{}
+	for _, f := range plan.Files {
+		taken.claim(absolute(f.Dest), f.Place) // NewPlanner has reported what clashes
+	}
 	for _, t := range p.trees {
 		planned, ok := t.plan(&p.sources, l)
 		if !ok {
 			continue
 		}
 		plan.Trees = append(plan.Trees, planned)
-		for _, f := range plan.Files {
-			name, err := filepath.Rel(absolute(planned.Dest), absolute(f.Dest))
-			if err != nil {
-				continue
+		first := ""
+		for _, inside := range planned.Files {
+			name, _, _ := strings.Cut(inside.Dest, "/") // the links are at the top
+			if name == first {
+				continue // they are sorted
 			}
-			for _, inside := range planned.Files {
-				if first, _, _ := strings.Cut(inside.Dest, "/"); first == name || strings.HasPrefix(name, first+"/") {
-					l.report.addf(ClassConflict, "%s and %s both write %s: leave the key out with except=, or choose another place", f.Place, planned.Place, filepath.Join(planned.Dest, first))
-				}
+			first = name
+			if other, clash := taken.claim(filepath.Join(absolute(planned.Dest), name), planned.Place); clash != "" {
+				l.report.addf(ClassConflict, "%s and %s both write %s: leave the key out with except=, or choose another place", other, planned.Place, clash)
 			}
 		}
 	}
@@ -123,16 +119,15 @@ func (p *Planner) planTrees(l lookup, plan *Plan) {
 func (t tree) plan(s *Sources, l lookup) (_ PlannedTree, ok bool) {
 	before := len(l.report.findings)
 	planned := t.outline(t.dest)
-	from := map[string]string{} // name -> where it comes from
+	taken := destinations{} // below the directory, by references
 	for _, part := range t.parts {
 		files, found := part.each(s, l)
 		ok = ok || found
 		for _, f := range files {
-			if other, clash := takenBy(from, f.Dest); clash != "" {
+			if other, clash := taken.claim(f.Dest, part.ref.String()); clash != "" {
 				l.report.addf(ClassConflict, "%s: %s comes from %s and %s from %s: leave one out with except=, or rename it with prefix=", part.place, clash, other, f.Dest, part.ref)
 				continue
 			}
-			from[f.Dest] = part.ref.String()
 			planned.Files = append(planned.Files, f)
 		}
 	}
@@ -144,17 +139,6 @@ func (t tree) plan(s *Sources, l lookup) (_ PlannedTree, ok bool) {
 func (t tree) outline(dest string) PlannedTree {
 	first := t.parts[0]
 	return PlannedTree{Dest: dest, Link: dataLink, Visible: true, Mode: 0o755, Place: first.place, UID: first.uid, GID: first.gid, Private: t.private}
-}
-
-// takenBy finds what a new name cannot be beside: the same, a directory in its
-// path that is a file, or one that it would be itself.
-func takenBy(from map[string]string, name string) (other, clash string) {
-	for n, place := range from {
-		if n == name || strings.HasPrefix(n, name+"/") || strings.HasPrefix(name, n+"/") {
-			return place, n
-		}
-	}
-	return "", ""
 }
 
 // each makes a file of each field that is not null; those of PATH/* are in

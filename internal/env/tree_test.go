@@ -72,9 +72,6 @@ func TestTreeErrors(t *testing.T) {
 		{"two secrets", []string{"/d/=kv/app?only=user", "/d/=kv/two?only=user"}, ClassConflict, []string{
 			"--file /d/: user comes from kv/app and user from kv/two: leave one out with except=, or rename it with prefix="}},
 		{"two keys", []string{"/d/=kv/two?case=upper"}, ClassConflict, []string{`--file /d/: the fields "USER" and "user" both become USER: leave one out with except=, or use case=keep`}},
-		{"another file", []string{"/d/=kv/two", "/d/user=kv/two#user", "/d/user/x=kv/two#user", "/d/users=kv/two#user"}, ClassConflict, []string{
-			"--file /d/user and --file /d/ both write /d/user: leave the key out with except=, or choose another place",
-			"--file /d/user/x and --file /d/ both write /d/user: leave the key out with except=, or choose another place"}},
 		{"missing", []string{"/d/=kv/none", "/d/=kv/app?only=usr", "/d/=kv/two#none"}, ClassMissing, []string{
 			"--file /d/: kv/none is missing: correct it, or add optional to the reference",
 			`--file /d/: there is no field "usr" for only=: did you mean user?`,

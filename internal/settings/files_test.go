@@ -151,8 +151,8 @@ func TestFileTranslation(t *testing.T) {
 		{"envconsul's token file, and a login", `vault { vault_agent_token_file = "/t" }`, []string{"--auth", "jwt"}, func(s *Settings) any { return []string{s.Auth, s.TokenFile} }, []string{"jwt", ""}},
 		{"sink", login, nil, func(s *Settings) any {
 			f := s.Files().Tokens[0]
-			return []any{f.Dest, f.Ref.Login, f.Ref.Mode, f.Ref.Owner, f.Ref.OnChange, s.Supervise(false)}
-		}, []any{"/t", true, "0640", "", "none", true}},
+			return []any{f.Dest, f.Place, f.Ref.Login, f.Ref.Mode, f.Ref.Owner, f.Ref.OnChange, s.Supervise(false)}
+		}, []any{"/t", "f:9: sink /t", true, "0640", "", "none", true}},
 		{"sink's owner", `auto_auth { method "kubernetes" {} sink "file" { config = { path = "/t" mode = 0600 owner = 7 group = 8 } } }`, []string{"--role", "r"}, func(s *Settings) any {
 			return []string{s.Files().Tokens[0].Ref.Mode, s.Files().Tokens[0].Ref.Owner}
 		}, []string{"0600", "7:8"}},
@@ -278,7 +278,6 @@ func TestFileProblems(t *testing.T) {
 		{"auto_auth { method \"approle\" { config { role_id_file_path = \"/r\" secret_id_response_wrapping_path = \"p\" } } }", `f:1: secret_id_response_wrapping_path is auth/MOUNT/role/NAME/secret-id, where secret IDs are made, not "p"`},
 		{"vault { unwrap_token = true k8s_auth_role_name = \"r\" }", "f:1: belongs to the approle, token or token-file login, but f:1 without --auth means kubernetes: set --auth"},
 		{"\ntemplate { source = \"none\" destination = \"/d\" }", "f:2: template: source none cannot be read: no such file or directory"},
-		{"auto_auth { method \"kubernetes\" { config { role = \"r\" } }\nsink \"file\" { config { path = \"/t\" } }\nsink \"file\" { config { path = \"/x/../t\" } }\n}", "f:3: sink: /x/../t is that of another one already, in f:2: remove one"},
 		{"log_level = \"loud\"", `f:1: log_level: "loud" is not one of debug, info, warn, error`},
 	} {
 		_, _, err := loadFile(t, tt.text, nil)

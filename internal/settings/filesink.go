@@ -15,15 +15,8 @@ const sinkMode fs.FileMode = 0o640
 // sinks takes over the files of the token. A new token replaces the old one
 // there, which is no change that the command has to be told of.
 func (l *layer) sinks(c *config.Config, made stronger) {
-	first := map[string]string{} // absolute path -> place
 	for _, sink := range c.AutoAuth.Sinks {
-		path := absolute(sink.Path.Value)
-		if other, twice := first[path]; twice {
-			l.bad(sink.Place, "sink: %s is that of another one already, in %s: remove one", sink.Path.Value, other)
-			continue
-		}
-		first[path] = sink.Place
-		if made.file(path) {
+		if made.file(sink.Path.Value) {
 			continue
 		}
 		mode := sinkMode
@@ -37,6 +30,6 @@ func (l *layer) sinks(c *config.Config, made stronger) {
 		if sink.Group.IsSet() {
 			r.Owner += fmt.Sprintf(":%d", sink.Group.Value)
 		}
-		l.settings.files.Tokens = append(l.settings.files.Tokens, env.File{Dest: sink.Path.Value, Ref: r})
+		l.settings.files.Tokens = append(l.settings.files.Tokens, env.File{Dest: sink.Path.Value, Ref: r, Place: sink.Place + ": sink " + sink.Path.Value})
 	}
 }

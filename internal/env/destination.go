@@ -1,0 +1,46 @@
+package env
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// destinations are paths and who writes each: none may be another's, nor a
+// directory in another's path.
+type destinations map[string]string
+
+// claim takes a path, unless somebody has it, or is in its way: then it says who,
+// and at which path.
+func (d destinations) claim(path, place string) (other, clash string) {
+	for above := path; above != filepath.Dir(above); above = filepath.Dir(above) {
+		if by, taken := d[above]; taken {
+			return by, above
+		}
+	}
+	for below := range d {
+		if strings.HasPrefix(below, path+"/") && (clash == "" || below < clash) { // the first, whatever the map's order
+			clash = below
+		}
+	}
+	if clash == "" {
+		d[path] = place
+	}
+	return d[clash], clash
+}
+
+// output is claim for a file that the settings name; it reports a clash.
+func (d destinations) output(dest, place string, rep *report) bool {
+	other, clash := d.claim(absolute(dest), place)
+	if clash != "" {
+		rep.addf(ClassConflict, "%s and %s both write %s: remove one, or choose another place", place, other, clash)
+	}
+	return clash == ""
+}
+
+// absolute is a path as it can be compared.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
