@@ -142,14 +142,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	concurrency := cmp.Or(cfg.Concurrency, defaultConcurrency)
 	transport := vault.HttpClient.Transport.(*http.Transport)
-	// All the connections of one burst of reads are kept for the next. A
-	// connection becomes idle a moment after its slot is free, so that a few
-	// more than there are slots may exist.
-	transport.MaxIdleConnsPerHost = 2 * concurrency
-	transport.MaxIdleConns = max(transport.MaxIdleConns, transport.MaxIdleConnsPerHost)
-	// A connection to a machine that is gone (a load balancer's dead member) is
-	// given up; HTTP/2 would send one request after the other down there.
-	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: timeout, PingTimeout: timeout}
+	tune(transport, concurrency, timeout)
 	vault.MaxRetries = 0 // retry.go knows better which and how long
 	vault.Timeout = 0    // every try has its own, see attempt
 	client, err := api.NewClient(vault)
@@ -178,17 +171,26 @@ func New(cfg Config) (*Client, error) {
 		requestTimeout: timeout,
 		slots:          make(chan struct{}, concurrency),
 		mostBelow:      cmp.Or(cfg.testOnlyMostBelow, maxBelow),
-		log:            cfg.Log,
+		log:            cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 	}
 	if cfg.Wrapped {
 		c.wrapped = &wrapping{content: tokenIn}
 	}
 	c.method = kinds[c.auth].make(c, cfg)
 	client.ClearToken() // Login decides which token is used
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
-	}
 	return c, nil
+}
+
+// tune makes a transport fit for bursts of reads, and for machines that go away.
+func tune(t *http.Transport, concurrency int, timeout time.Duration) {
+	// All the connections of one burst of reads are kept for the next. A
+	// connection becomes idle a moment after its slot is free, so that a few
+	// more than there are slots may exist.
+	t.MaxIdleConnsPerHost = 2 * concurrency
+	t.MaxIdleConns = max(t.MaxIdleConns, t.MaxIdleConnsPerHost)
+	// A connection to a machine that is gone (a load balancer's dead member) is
+	// given up; HTTP/2 would send one request after the other down there.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: timeout, PingTimeout: timeout}
 }
 
 func (cfg Config) check() error {
