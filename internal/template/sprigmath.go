@@ -19,16 +19,16 @@ func sprigMath() text.FuncMap {
 		"sprig_float64":   real64,
 		"sprig_atoi":      func(s string) int { n, _ := strconv.Atoi(s); return n },
 		"sprig_toDecimal": func(v any) int64 { return octal(fmt.Sprint(v)) },
-		"sprig_add":       func(list ...any) int64 { return fold(sum[int64])(0, list...) },
+		"sprig_add":       func(list ...any) int64 { return fold(integer, sum[int64])(0, list...) },
 		"sprig_add1":      func(v any) int64 { return integer(v) + 1 },
 		"sprig_sub":       func(a, b any) int64 { return integer(a) - integer(b) },
-		"sprig_mul":       fold(product[int64]),
+		"sprig_mul":       fold(integer, product[int64]),
 		"sprig_div":       func(a, b any) (int64, error) { return divided("sprig_div", a, b, quotient[int64]) },
 		"sprig_mod":       func(a, b any) (int64, error) { return divided("sprig_mod", a, b, remainder[int64]) },
-		"sprig_max":       fold(func(a, b int64) int64 { return max(a, b) }),
-		"sprig_min":       fold(func(a, b int64) int64 { return min(a, b) }),
-		"sprig_maxf":      foldReal(math.Max),
-		"sprig_minf":      foldReal(math.Min),
+		"sprig_max":       fold(integer, func(a, b int64) int64 { return max(a, b) }),
+		"sprig_min":       fold(integer, func(a, b int64) int64 { return min(a, b) }),
+		"sprig_maxf":      fold(real64, math.Max),
+		"sprig_minf":      fold(real64, math.Min),
 		"sprig_floor":     func(v any) float64 { return math.Floor(real64(v)) },
 		"sprig_ceil":      func(v any) float64 { return math.Ceil(real64(v)) },
 		"sprig_round":     round,
@@ -72,11 +72,13 @@ func integer(v any) int64 {
 	return n.int
 }
 
-func fold(f func(a, b int64) int64) func(first any, rest ...any) int64 {
-	return func(first any, rest ...any) int64 {
-		n := integer(first)
+// fold is a function of any number of numbers that f does to two; read makes
+// them of values.
+func fold[N int64 | float64](read func(v any) N, f func(a, b N) N) func(first any, rest ...any) N {
+	return func(first any, rest ...any) N {
+		n := read(first)
 		for _, v := range rest {
-			n = f(n, integer(v))
+			n = f(n, read(v))
 		}
 		return n
 	}
@@ -116,16 +118,6 @@ func real64(v any) float64 {
 		return n.real
 	}
 	return 0
-}
-
-func foldReal(f func(a, b float64) float64) func(first any, rest ...any) float64 {
-	return func(first any, rest ...any) float64 {
-		n := real64(first)
-		for _, v := range rest {
-			n = f(n, real64(v))
-		}
-		return n
-	}
 }
 
 // round is to so many places; what the rest has to be to go up is 0.5, or said.
