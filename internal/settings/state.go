@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -33,16 +32,4 @@ func (s *Settings) States(flags *pflag.FlagSet) []State {
 		states = append(states, state)
 	})
 	return states
-}
-
-// FlagNamed finds the flag that a name is meant for: --role, role or
-// VAULTEXEC_ROLE. It is empty where there is none.
-func FlagNamed(name string, flags *pflag.FlagSet) string {
-	var found []string
-	flags.VisitAll(func(f *pflag.Flag) {
-		if slices.Contains([]string{f.Name, "--" + f.Name, EnvName(f.Name)}, name) {
-			found = append(found, f.Name)
-		}
-	})
-	return strings.Join(found, "") // there is one at the most
 }
