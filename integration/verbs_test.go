@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,11 @@ func TestP1EnvInShells(t *testing.T) {
 	t.Parallel()
 	kv := kvMount(t, 2)
 	hard := canary(t, "hard value") + " it's \"$HOME\" `id` $(id) \\ \\n !! # ~ * \n\ttwo\n\n"
-	kv.put(t, "app", fields{"HARD": hard, "EMPTY": "", "PLAIN": canary(t, "plain value")})
+	all := fields{"HARD": hard, "EMPTY": "", "PLAIN": canary(t, "plain value")}
+	for i, value := range hostileValues {
+		all[fmt.Sprint("V", i)] = value
+	}
+	kv.put(t, "app", all)
 	for _, r := range shellReaders {
 		t.Run(r.shell, func(t *testing.T) {
 			shell, err := exec.LookPath(r.shell)
@@ -39,9 +44,41 @@ func TestP1EnvInShells(t *testing.T) {
 			}
 			c.binary, c.flags, c.argv = shell, append(arguments, child...), nil
 			res := c.run().exited(0)
-			res.childHas("HARD", hard)
-			res.childHas("EMPTY", "")
+			for name, value := range all {
+				res.childHas(name, value.(string))
+			}
 		})
+	}
+}
+
+// hostileValues are what a shell might take for something else.
+var hostileValues = []string{"a b", "it's", `say "hi"`, `it's "hi"`, "pa$$word", "${HOME}", "`id`", "$(id)", "(id)", "{a,b}", "a\nb\n", "\n", "\r\n", "~", "*",
+	`\`, `\\`, `a\nb`, "a\\\nb", "#", "a # b", "!!", "é€😀", "\x01\x7f\x1b[0m", "=", ";id", "&", "a\tb", "'", "''", `'\''`, `\'`, "\u2018\u2019", "\ufeff\ufffe", "%self", "-n", "^", "a?b", "[a]", "|", "<", ">"}
+
+// A container gets from docker's --env-file, read by docker itself, what a value
+// was; what docker cannot read is refused, and nothing is printed.
+func TestP1EnvInDocker(t *testing.T) {
+	t.Parallel()
+	kv := kvMount(t, 2)
+	fit, all := fields{"EMPTY": ""}, fields{}
+	for i, value := range hostileValues {
+		if all[fmt.Sprint("V", i)] = value; !strings.ContainsAny(value, "\n\r") {
+			fit[fmt.Sprint("V", i)] = value
+		}
+	}
+	kv.put(t, "fit", fit)
+	kv.put(t, "all", all)
+	print := func(path string) *result {
+		c := kv.run(t, []string{path}, "env", "--format", "docker", "--secret", kv.path(path)).alone()
+		return c.run()
+	}
+	file := writeFile(t, filepath.Join(t.TempDir(), "env"), print("fit").exited(0).stdout)
+	res := inContainer(t, "--mode", "exec").with("--env-file", file).run().exited(0)
+	for name, value := range fit {
+		res.childHas(name, value.(string))
+	}
+	if res := print("all").exited(125).says("docker's --env-file cannot hold: use --format json"); res.stdout != "" {
+		t.Errorf("stdout is %q", res.stdout)
 	}
 }
 

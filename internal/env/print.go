@@ -18,8 +18,8 @@ type dialect struct {
 	write func(name, value string) string // nil: all of them together, as a format of files
 }
 
-// anyValue is what a refusal recommends: it holds every name and every value
-// that is text.
+// anyValue holds every name and every value that is text: a refusal recommends it
+// before all others.
 const anyValue = "json"
 
 // dialects have their name from --format.
@@ -56,18 +56,14 @@ func CheckDialect(name string) error {
 // program reads back as they are. It is all of them or an error that names each
 // that the dialect cannot hold.
 func Print(name string, environ []string) (string, error) {
-	d := dialects[slices.IndexFunc(dialects, func(d dialect) bool { return d.name == name })]
+	d := dialectOf(name)
 	var rep report
 	var b strings.Builder
 	var c content
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if why := d.check(name, value); why != "" {
-			hint := ""
-			if d.write != nil {
-				hint = ": use --format " + anyValue + ", or leave it out"
-			}
-			rep.addf(ClassNotRepresentable, "variable %s: %s%s", name, why, hint)
+			rep.addf(ClassNotRepresentable, "variable %s: %s: %s", name, why, instead(name, value))
 			continue
 		}
 		if d.write == nil {
@@ -76,11 +72,28 @@ func Print(name string, environ []string) (string, error) {
 		}
 		b.WriteString(d.write(name, value))
 	}
-	if err := rep.err(); err != nil || d.write != nil {
-		return b.String(), err
+	if err := rep.err(); err != nil {
+		return "", err
+	}
+	if d.write != nil {
+		return b.String(), nil
 	}
 	f := formats[slices.IndexFunc(formats, func(f format) bool { return f.name == d.name })]
 	return f.encode(c)
+}
+
+func dialectOf(name string) dialect {
+	return dialects[slices.IndexFunc(dialects, func(d dialect) bool { return d.name == name })]
+}
+
+// instead is what to do with a variable that a dialect cannot hold.
+func instead(name, value string) string {
+	for _, other := range append([]string{anyValue}, Dialects()...) {
+		if dialectOf(other).check(name, value) == "" {
+			return "use --format " + other + ", or leave it out"
+		}
+	}
+	return "no format holds it: leave it out"
 }
 
 func inShell(name, _ string) string {
@@ -98,12 +111,16 @@ func fishQuote(v string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v) + "'"
 }
 
+// inPowerShell: it gets the lines of a program's output, not the text, and a
+// carriage return ends one.
 func inPowerShell(name, value string) string {
 	switch {
 	case !isPortable(name):
 		return "it takes another form of name in PowerShell"
 	case value == "":
 		return "it is empty, and PowerShell removes a variable that is set to nothing"
+	case strings.Contains(value, "\r"):
+		return "it has a carriage return in it, which PowerShell takes for the end of a line"
 	case !utf8.ValidString(value):
 		return "it is not UTF-8"
 	}
@@ -154,23 +171,27 @@ func inDocker(name, value string) string {
 
 func isUTF8(name, value string) string {
 	if !utf8.ValidString(name) || !utf8.ValidString(value) {
-		return "it is not UTF-8: use --format shell, or leave it out"
+		return "it is not UTF-8"
 	}
 	return ""
 }
 
-// inSystemd: what EnvironmentFile= drops with a warning (systemd.exec(5)).
+// inSystemd: what EnvironmentFile= drops with a warning (systemd.exec(5)), and
+// what it does not take for UTF-8, and refuses the whole file for.
 func inSystemd(name, value string) string {
 	switch {
 	case !isPortable(name):
 		return "systemd does not take that name"
-	case !utf8.ValidString(value):
-		return "it is not UTF-8"
+	case !utf8.ValidString(value) || strings.ContainsFunc(value, isNoncharacter):
+		return "it is not UTF-8, or has a code point in it that stands for no character"
 	case strings.ContainsFunc(value, isUnsettled):
 		return "it has a control character in it, which systemd does not take"
 	}
 	return ""
 }
+
+// isNoncharacter are the 66 code points that never will be one (Unicode, 23.7).
+func isNoncharacter(r rune) bool { return r&0xfffe == 0xfffe || 0xfdd0 <= r && r <= 0xfdef }
 
 // systemdQuote: between double quotes a backslash makes these four themselves,
 // and a line break is one (systemd.exec(5), EnvironmentFile=).
@@ -182,9 +203,10 @@ func systemdQuote(v string) string {
 // differently (GitHub Actions, "Workflow commands").
 func inGitHub(name, value string) string {
 	switch {
-	case name == "NODE_OPTIONS" || strings.HasPrefix(name, "GITHUB_") || strings.HasPrefix(name, "RUNNER_"):
+	case strings.EqualFold(name, "NODE_OPTIONS") || strings.HasPrefix(name, "GITHUB_") || strings.HasPrefix(name, "RUNNER_"):
 		return "a runner does not let GITHUB_ENV set it"
-	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || r == '<' }):
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || r == '<' }),
+		!utf8.ValidString(name), strings.HasPrefix(name, "\ufeff"): // a byte order mark, were it the first line
 		return "a runner does not take that name"
 	case !utf8.ValidString(value):
 		return "it is not UTF-8"

@@ -264,23 +264,30 @@ func FuzzDotenv(f *testing.F) {
 // returns what that finds in $V.
 func source(t *testing.T, script, text string) map[string]string {
 	t.Helper()
+	values := map[string]string{}
+	for _, shell := range shells() {
+		values[shell] = readBack(t, text, shell, "-c", script+"; exec printenv V", shell)
+	}
+	return values
+}
+
+// readBack writes a file, and has a shell read it that gets its name as the last
+// argument and prints $V.
+func readBack(t *testing.T, text string, argv ...string) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	values := map[string]string{}
-	for _, shell := range shells() {
-		cmd := exec.Command(shell, "-c", script+"; exec printenv V", shell, file)
-		cmd.Env = []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")}
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%s: %v: %s", shell, err, stderr.String())
-		}
-		values[shell] = strings.TrimSuffix(string(out), "\n") // the one that printenv adds
+	cmd := exec.Command(argv[0], append(argv[1:], file)...)
+	cmd.Env = []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH")}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", argv[0], err, stderr.String())
 	}
-	return values
+	return strings.TrimSuffix(string(out), "\n") // the one that printenv adds
 }
 
 // shells are sh, which every system has, and those of dash and bash that are
