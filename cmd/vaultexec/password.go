@@ -1,17 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"vaultexec/internal/secret"
+	"vaultexec/internal/smallfile"
 )
 
 var errNoTerminal = errors.New("there is no terminal")
@@ -72,17 +73,18 @@ func withoutEcho(fd int, request uint, before *unix.Termios) error {
 
 // readLine reads a line of a terminal, as far as there is one.
 func readLine(fd int) string {
-	var line strings.Builder
+	var line smallfile.Buffer
 	buf := make([]byte, 4096)
+	defer clear(buf)
 	for {
 		n, err := unix.Read(fd, buf)
 		if err == unix.EINTR {
 			continue
 		}
-		text, whole := strings.CutSuffix(string(buf[:max(n, 0)]), "\n")
-		line.WriteString(text)
-		if whole || n <= 0 { // n is 0 after Ctrl-D
-			return line.String()
+		text, whole := bytes.CutSuffix(buf[:max(n, 0)], []byte("\n"))
+		_, _ = line.Write(text) // to memory
+		if whole || n <= 0 {    // n is 0 after Ctrl-D
+			return line.Take()
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 
 	"vaultexec/internal/ref"
 	"vaultexec/internal/secret"
+	"vaultexec/internal/smallfile"
 )
 
 // givenToken takes the token of VAULT_TOKEN, else of the token helper, as the
@@ -105,7 +105,8 @@ func helperToken(ctx context.Context) (string, error) {
 // runHelper runs an external token helper: PATH get, with the token on its
 // standard output. Unlike ExternalTokenHelper.Get it ends with ctx.
 func runHelper(ctx context.Context, path string) (string, error) {
-	var stdout bytes.Buffer
+	var stdout smallfile.Buffer
+	defer stdout.Wipe()
 	cmd := exec.CommandContext(ctx, path, "get")
 	cmd.Stdout = &stdout
 	cmd.WaitDelay = 100 * time.Millisecond // for what the helper left behind with our pipe
@@ -119,5 +120,5 @@ func runHelper(ctx context.Context, path string) (string, error) {
 		// Its standard error is not repeated: nobody knows what is in it.
 		return "", configError(fmt.Sprintf("the token helper %s failed: %v; run it by hand: %s get", path, err, path))
 	}
-	return strings.TrimSpace(stdout.String()), nil
+	return strings.TrimSpace(stdout.Take()), nil
 }

@@ -54,12 +54,14 @@ func Read(path string, limit int) (string, error) {
 // ReadFrom is for who opens the file in a way of its own; its error names no
 // path where it is a *TooLarge. A directory is refused by read(2).
 func ReadFrom(f *os.File, limit int) (string, error) {
-	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err == nil && len(text) > limit {
+	var text Buffer
+	_, err := text.ReadFrom(io.LimitReader(f, int64(limit)+1))
+	if err == nil && len(text.b) > limit {
 		err = &TooLarge{limit}
 	}
 	if err != nil {
+		text.Wipe()
 		return "", err
 	}
-	return string(text), nil
+	return text.Take(), nil
 }
