@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -90,16 +91,34 @@ func TestSystemdUnit(t *testing.T) {
 		t.Errorf("the password is %q, error %v", got, err)
 	}
 
-	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Logf("what systemd says of it is not known here: %v", err)
-		return
+	text = strings.ReplaceAll(text, "/usr/local/bin/vaultexec", c.binary)
+	if said := verifyUnit(t, text); said != "" {
+		t.Errorf("systemd-analyze verify:\n%s", said)
 	}
-	unit := writeFile(t, filepath.Join(root, "app.service"), strings.ReplaceAll(text, "/usr/local/bin/vaultexec", c.binary))
-	// It looks at units of this machine too, and may find fault with them.
+	// It does look: a name that is none is seen.
+	if said := verifyUnit(t, strings.Replace(text, "LoadCredential=", "LoadCredentials=", 1)); !strings.Contains(said, "LoadCredentials") {
+		t.Errorf("systemd-analyze verify finds nothing in a wrong unit: %s", said)
+	}
+}
+
+// verifyUnit is what systemd says of a unit, empty if there is nothing wrong. It
+// looks at units of this machine too, and may find fault with them.
+func verifyUnit(t *testing.T, text string) string {
+	t.Helper()
+	unit := writeFile(t, filepath.Join(t.TempDir(), "app.service"), text)
+	// 'make integration' installs it where it is missing.
 	out, err := exec.Command("systemd-analyze", "verify", "--man=no", unit).CombinedOutput()
-	if strings.Contains(string(out), "app.service") {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
 	}
+	said := ""
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "app.service") {
+			said += line
+		}
+	}
+	return said
 }
 
 // appRoleCredential is the role ID or a secret ID of the role app.

@@ -28,6 +28,7 @@ var fromDebian = []debian{
 	{"the program ip", "iproute2", func() error { _, err := exec.LookPath("ip"); return err }},
 	{"the program curl", "curl", func() error { _, err := exec.LookPath("curl"); return err }},
 	{"the program jq", "jq", func() error { _, err := exec.LookPath("jq"); return err }},
+	{"the program systemd-analyze", "systemd", func() error { _, err := exec.LookPath("systemd-analyze"); return err }}, // 3 MB; it needs no running systemd
 }
 
 // BashCompletion is what makes bash complete command lines as scripts say.
