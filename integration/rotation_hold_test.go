@@ -53,6 +53,21 @@ func TestP8Splay(t *testing.T) {
 	l.order(2)
 }
 
+// A splay that is not over holds a change back: of a hundred hours no test sees
+// the end. How it is drawn is tested in internal/supervise.
+func TestP8SplayHolds(t *testing.T) {
+	t.Parallel()
+	kv := kvMount(t, 2)
+	kv.put(t, "app", fields{"v": "1"})
+	p := newProxy(t, kv.vault.Address)
+	l := kv.run(t, []string{"app"}, append(quick, "--splay", "100h", "--env", "V="+kv.path("app")+"#v")...).vault(p.address).live()
+	l.starts(1, "V", "1")
+	kv.put(t, "app", fields{"v": "2"})
+	l.more(p, 4, http.MethodGet, kv.data("app"))
+	l.stop()
+	l.order(1)
+}
+
 // Outside of the window a change waits; at TERM it has not been applied. In
 // the window it comes at once. The first start does not wait for either.
 func TestP8Window(t *testing.T) {
