@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"os"
 	"os/signal"
 	"syscall"
 )
@@ -20,3 +21,6 @@ func defaultDispositions(signals []syscall.Signal) {
 // awaitHandlers is signal.Stop's own waiting here; what has not come so far
 // meets the runtime's handler, which ends the process.
 func awaitHandlers() {}
+
+// awaitDelivery returns when sigc has got every signal that a Go handler took.
+func awaitDelivery(sigc chan<- os.Signal, _ []syscall.Signal) { signal.Stop(sigc) }

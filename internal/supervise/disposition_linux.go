@@ -1,6 +1,8 @@
 package supervise
 
 import (
+	"os"
+	"os/signal"
 	"syscall"
 	"time"
 	"unsafe"
@@ -57,4 +59,18 @@ func awaitHandlers() {
 		// the race detector only; a handler takes microseconds.
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// awaitDelivery returns when every signal that a Go handler took is in the
+// channel that it was caught for.
+// That is what signal.Stop waits for; stopped is a channel of its own, because
+// stopping that one would also take each signal out of the runtime, which is a turn
+// of another thread for each.
+func awaitDelivery(_ chan<- os.Signal, signals []syscall.Signal) {
+	if len(signals) == 0 {
+		return
+	}
+	second := make(chan os.Signal, 1)
+	signal.Notify(second, signals[0]) // caught already: nothing to do for the runtime
+	signal.Stop(second)
 }

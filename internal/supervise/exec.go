@@ -2,7 +2,6 @@ package supervise
 
 import (
 	"os"
-	"os/signal"
 	"slices"
 	"syscall"
 )
@@ -73,12 +72,11 @@ func (s *Stops) Wait(startc <-chan Start, cancel func()) Outcome {
 // threads, and with them a Go signal handler that was about to run. So first
 // the kernel gets the signals back (from here on a TERM ends the process by
 // itself, or makes the execve fail), then handlers that had begun may end, and
-// then what they caught is looked for (signal.Stop waits until the runtime has
-// delivered all of it).
+// then what they caught is looked for.
 func (s *Stops) replace(e event) Outcome {
 	defaultDispositions(s.signals)
 	awaitHandlers()
-	signal.Stop(s.sigc)
+	awaitDelivery(s.sigc, s.signals)
 	select {
 	case sig := <-s.sigc:
 		return stopped(sig.(syscall.Signal))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,9 @@ import (
 
 // argvForm is argv[0] of a supervisor: its ends of the report pipe and of the
 // lifeline.
-const argvForm = "vaultexec-supervisor:%d:%d"
+const argvForm = argvPrefix + "%d:%d"
+
+const argvPrefix = "vaultexec-supervisor:"
 
 // reportKind is what a message says.
 type reportKind byte
@@ -70,6 +73,9 @@ type Link struct {
 // nil otherwise. Call it first of all: until it closed the pipes for what this
 // process starts, a child could keep them open.
 func Attach(argv0 string) *Link {
+	if !strings.HasPrefix(argv0, argvPrefix) {
+		return nil
+	}
 	var reports, lifeline int
 	if n, err := fmt.Sscanf(argv0, argvForm, &reports, &lifeline); n != 2 || err != nil {
 		return nil
