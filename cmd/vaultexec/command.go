@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -58,6 +59,9 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 		withFlags = append(withFlags, cmd)
 	}
 	for _, cmd := range withFlags {
+		if cmd != root && !completing(args) && !slices.Contains(args, cmd.Name()) {
+			continue // it is not what runs
+		}
 		cmd.Flags().AddFlagSet(flags)
 		cmd.Flags().SetInterspersed(takesName(cmd)) // flags may follow a name, never a command
 		cmd.Flags().SortFlags = false

@@ -22,6 +22,9 @@ const prefix = "VAULTEXEC"
 // envconfig reads. A variable that is empty counts as not set. flags are those
 // of Groups.
 func (s *Settings) ReadEnvironment(environ []string, flags *pflag.FlagSet) error {
+	if !slices.ContainsFunc(environ, isSetting) {
+		return nil // the usual case in a shell; looking at every field costs as much as the whole command line
+	}
 	names, unknown := settingNames(environ, flags)
 	for flag, env := range names {
 		s.origins[flag] = env
@@ -72,6 +75,9 @@ func settingNames(environ []string, flags *pflag.FlagSet) (map[string]string, er
 	}
 	return names, &Error{"there is no such setting: " + strings.Join(unknown, ", ")}
 }
+
+// isSetting tells the entries of an environment that have our prefix.
+func isSetting(entry string) bool { return strings.HasPrefix(entry, prefix+"_") }
 
 // isServiceLink tells the variables that Kubernetes gives every pod beside a
 // Service called vaultexec (enableServiceLinks).
