@@ -18,6 +18,7 @@ import (
 // leakStage has the secrets that the runs of TestP7Everywhere must not show.
 type leakStage struct {
 	watch   *watch
+	login   *watch // what lets into Vault alone
 	kv      *kv
 	account *account
 	jwtFile string
@@ -29,7 +30,7 @@ type leakStage struct {
 
 func newLeakStage(t *testing.T) *leakStage {
 	t.Helper()
-	s := &leakStage{watch: &watch{names: make(map[string]string)}, kv: kvMount(t, 2), dir: t.TempDir()}
+	s := &leakStage{watch: &watch{names: make(map[string]string)}, login: &watch{names: make(map[string]string)}, kv: kvMount(t, 2), dir: t.TempDir()}
 	secret := func(name string) string {
 		// With everything that an encoder may want to escape.
 		value := canary(t, name) + "\"'\\\n\t<&=%é+/>$(x)`" + canary(t, name)
@@ -46,9 +47,11 @@ func newLeakStage(t *testing.T) *leakStage {
 	s.kv.put(t, "closed", fields{"password": secret("secret that is denied")})
 	open := s.kv.policy(t, "app", "nul", "huge", "names", "code", "null", "none")
 	s.account, s.token = newAccount(t, open), newToken(t, s.kv.vault, open)
-	s.watch.add("the token", s.token)
 	jwt := s.account.jwt(t, "vault")
-	s.watch.add("the JWT", jwt)
+	for _, w := range []*watch{s.watch, s.login} {
+		w.add("the token", s.token)
+		w.add("the JWT", jwt)
+	}
 	s.jwtFile = jwtFile(t, jwt)
 	return s
 }

@@ -33,6 +33,7 @@ type command struct {
 	stdin  io.Reader
 	report string  // where the child reports
 	spaces uintptr // clone(2) flags: namespaces of its own
+	shows  bool    // what it prints may have secrets in it: it is vaultexec env
 }
 
 // vaultexec prepares a run with these flags, in front of a child that reports
@@ -257,7 +258,9 @@ func (r *running) wait() *result {
 	if strings.Contains(res.stderr, "WARNING: DATA RACE") {
 		r.t.Errorf("vaultexec has a data race:\n%s", res.stderr)
 	}
-	checkSilence(r.t, "standard output", res.stdout)
+	if !r.shows {
+		checkSilence(r.t, "standard output", res.stdout)
+	}
 	checkSilence(r.t, "standard error", res.stderr)
 	return res
 }
