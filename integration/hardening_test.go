@@ -59,6 +59,19 @@ func TestP7AnotherUser(t *testing.T) {
 	})
 }
 
+// The pipes are vaultexec's own: another user has them, and no name for them.
+func TestP7StdoutOfAnotherUser(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	for _, mode := range []string{"exec", "supervise"} {
+		res := vaultexec(t, "--mode", mode, "--user", "4711:815").
+			exec("/bin/sh", "-c", "echo has it; { echo opened >/dev/stdout; } 2>/dev/null || echo cannot open it").run().exited(0)
+		if res.stdout != "has it\ncannot open it\n" {
+			t.Errorf("%s: the command says %q", mode, res.stdout)
+		}
+	}
+}
+
 // What a change runs is no more than the command.
 func TestP7HookOfAnotherUser(t *testing.T) {
 	needRoot(t)
