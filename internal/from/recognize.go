@@ -74,6 +74,20 @@ func firstLine(text string) (line string, number int) {
 	return "", 1
 }
 
+// isMapWithoutEmptyLines tells whether nothing but empty lines is in the way of the
+// injector's format. The default template writes one where a value ends in a line
+// break, as those do that were put into Vault from a file.
+func isMapWithoutEmptyLines(text string) bool {
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if line != "\n" {
+			kept.WriteString(line)
+		}
+	}
+	_, err := parseMap(kept.String())
+	return err == nil
+}
+
 // mapOrYAML tells the injector's lines from a YAML map without an ending of its
 // own: where both could be meant and are not the same, nobody can.
 func mapOrYAML(text string, line int) (Format, *syntaxError) {
@@ -83,6 +97,8 @@ func mapOrYAML(text string, line int) (Format, *syntaxError) {
 	asMap, notMap := parseMap(text)
 	asYAML, notYAML := parseYAML(text)
 	switch {
+	case notMap != nil && notYAML == nil && isMapWithoutEmptyLines(text):
+		return Map, syntax(notMap.line, "an empty line is the end of a value if this is of the Agent Injector's default template, and nothing if it is YAML: say ?format=yaml behind the path, or set the annotation vault.hashicorp.com/agent-inject-default-template: json")
 	case notMap != nil && notYAML == nil:
 		return YAML, nil
 	case notMap != nil || notYAML != nil:
