@@ -50,7 +50,7 @@ func parse(args, environ []string, stdout io.Writer) (*invocation, error) {
 	}
 	root := rootCommand(run, groups)
 	runCommand := &cobra.Command{Use: "run [flags] -- COMMAND [ARG...]", Short: "run COMMAND with secrets (the verb may be left out)", RunE: run}
-	root.AddCommand(runCommand, versionCommand(stdout), installCommand(), completionCommand(), manCommand(groups))
+	root.AddCommand(runCommand, versionCommand(stdout), inv.installCommand(&ran), completionCommand(), manCommand(groups))
 	root.ValidArgsFunction, runCommand.ValidArgsFunction = completeCommand(args), completeCommand(args)
 	withFlags := []*cobra.Command{root, runCommand}
 	var completed []*pflag.Flag

@@ -9,19 +9,26 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"vaultexec/internal/supervise"
 )
 
 // installMode lets everybody run what nobody can change: whoever could would
 // run code in the application's place.
 const installMode = 0o555
 
-func installCommand() *cobra.Command {
+// installCommand leaves the work to a verb: a stop signal is not to come in its way.
+func (inv *invocation) installCommand(ran *bool) *cobra.Command {
 	return &cobra.Command{Use: "install DIR", Short: "copy this binary into DIR, where there is no cp", RunE: func(_ *cobra.Command, words []string) error {
+		*ran = true
 		if len(words) != 1 {
 			return &usageError{"vaultexec install takes the one directory to copy itself into: vaultexec install DIR"}
 		}
-		if err := install(words[0]); err != nil {
-			return &installError{words[0], err}
+		inv.verb = func(*stage) (outcome supervise.Outcome) {
+			if err := install(words[0]); err != nil {
+				outcome.Err = &installError{words[0], err}
+			}
+			return outcome
 		}
 		return nil
 	}}

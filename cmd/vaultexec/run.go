@@ -35,7 +35,13 @@ func run(args, environ []string, stdout io.Writer, stderr *os.File) int {
 // perform does what the command line says. link is nil but in a supervisor
 // that an init started.
 func perform(args, environ []string, link *supervise.Link, stops *supervise.Stops, stdout io.Writer, report *reporter) supervise.Outcome {
-	inv, err := parse(args[1:], environ, stdout)
+	var inv *invocation
+	var err error
+	// Beside the stop signals: it reads files, and a pipe is opened when its writer
+	// comes.
+	if outcome, parsed := stops.During(func() { inv, err = parse(args[1:], environ, stdout) }); !parsed {
+		return outcome
+	}
 	if inv != nil {
 		report.use(inv.settings)
 	}
@@ -68,6 +74,9 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 		inv.tell(report.log)
 		return become(stops, prep)
 	case link == nil && needsInit(s):
+		if pipe := s.Pipe(); pipe != "" {
+			return supervise.Outcome{Err: &usageError{fmt.Sprintf("%s is a pipe, whose content can be read once, and with an init (as PID 1, or with --init always) two processes read the settings: give a file, or set --init never", pipe)}}
+		}
 		program := supervise.Program{Args: args, Env: environ, Secret: isCredential}
 		if chosen { // the supervisor is to choose the same
 			program.Env = withRuntimeDir(environ, s.RuntimeDir)

@@ -12,6 +12,8 @@ import (
 
 // EnvFile is one --env-file: variables with literal values and with references.
 type EnvFile struct {
+	Path string
+
 	entries []fileEntry
 }
 
@@ -41,7 +43,7 @@ func ReadEnvFile(file string) (EnvFile, error) {
 
 func parseEnvFile(file, text string) (EnvFile, error) {
 	var rep report
-	var f EnvFile
+	f := EnvFile{Path: file}
 	first := map[string]string{} // name -> place
 	number := 0
 	for line := range strings.Lines(text) {

@@ -21,6 +21,7 @@ import (
 type Template struct {
 	Place string // in messages: --template SRC, or a file and line
 	Text  string // of the template
+	From  string // the file that it was read from; empty: none, or that of a block
 	Dest  string // the file; a relative one is relative to the working directory
 	Name  string // the variable, in place of Dest
 
@@ -63,7 +64,7 @@ func ParseTemplate(spec string) (Template, error) {
 		return Template{}, finding(ClassUsage, "--template takes SRC:DEST, a template and the file that it makes, not %q", spec)
 	}
 	dest, query, _ := strings.Cut(rest, "?")
-	t := Template{Place: "--template " + src, Dest: dest}
+	t := Template{Place: "--template " + src, From: src, Dest: dest}
 	if err := checkDest(dest); err != nil {
 		return t, finding(ClassUsage, "%s: %v", t.Place, err)
 	}
@@ -91,6 +92,7 @@ func ParseEnvTemplate(spec string) (Template, error) {
 	}
 	if file, ok := strings.CutPrefix(text, "@"); ok {
 		var err error
+		t.From = file
 		if t.Text, err = ReadTemplate(file); err != nil {
 			return t, finding(ClassConfig, "%s: the template %v", t.Place, err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"vaultexec/internal/env"
 	"vaultexec/internal/ref"
+	"vaultexec/internal/smallfile"
 	"vaultexec/internal/supervise"
 )
 
@@ -167,6 +168,22 @@ func (s *Settings) Origin(name string) string {
 		return o
 	}
 	return "default"
+}
+
+// Pipe is a file among those that the settings were read from that is a pipe;
+// empty: none is.
+func (s *Settings) Pipe() string {
+	files := append(slices.Clone(s.Config.Items), s.Annotations)
+	for _, f := range s.EnvFile.Items {
+		files = append(files, f.Path)
+	}
+	for _, t := range slices.Concat(s.EnvTemplate.Items, s.Template.Items) {
+		files = append(files, t.From)
+	}
+	if i := slices.IndexFunc(files, smallfile.IsPipe); i >= 0 {
+		return files[i]
+	}
+	return ""
 }
 
 // EnvTemplates are all templates that make variables.

@@ -51,6 +51,12 @@ func Read(path string, limit int) (string, error) {
 	return text, nil
 }
 
+// IsPipe tells whether a path leads to a pipe, which gives what is in it once.
+func IsPipe(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&fs.ModeNamedPipe != 0
+}
+
 // ReadFrom is for who opens the file in a way of its own; its error names no
 // path where it is a *TooLarge. A directory is refused by read(2).
 func ReadFrom(f *os.File, limit int) (string, error) {

@@ -56,6 +56,9 @@ func TestReadPipe(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if !IsPipe(pipe) || IsPipe(filepath.Dir(pipe)) || IsPipe("/dev/zero") || IsPipe(pipe+"-none") {
+		t.Error("it is not told what is a pipe")
+	}
 	donec := make(chan error, 1)
 	go func() {
 		w, err := os.OpenFile(pipe, os.O_WRONLY, 0)

@@ -67,6 +67,23 @@ func (s *Stops) Wait(startc <-chan Start, cancel func()) Outcome {
 	}
 }
 
+// During runs f and tells whether that has ended. A stop signal that comes first
+// returns at once with its outcome; f, which may be in a system call that nothing
+// interrupts, is left to itself, and the process should exit then.
+func (s *Stops) During(f func()) (Outcome, bool) {
+	donec := make(chan struct{})
+	go func() {
+		defer close(donec)
+		f()
+	}()
+	select {
+	case sig := <-s.sigc:
+		return stopped(sig.(syscall.Signal)), false
+	case <-donec:
+		return Outcome{}, true
+	}
+}
+
 // replace is the hand-over of the stop signals from us to the command, which
 // must not lose one: the execve(2) of a threaded process kills the other
 // threads, and with them a Go signal handler that was about to run. So first
