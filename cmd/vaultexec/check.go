@@ -57,10 +57,10 @@ func (s *stage) checkReferences(asJSON bool) supervise.Outcome {
 	return supervise.Outcome{Err: err}
 }
 
-// spare keeps a look from using up what the command's own login needs: a secret
-// ID is not removed, and what is good for one login is left alone.
+// spare keeps a look from using up what the command's own login needs: a JWT and a
+// secret ID are not removed, and what is good for one login is left alone.
 func (s *stage) spare() error {
-	s.settings.RemoveSecretID = false
+	s.settings.RemoveJWT, s.settings.RemoveSecretID = false, false
 	if !s.settings.Wrapped {
 		return nil
 	}

@@ -54,7 +54,7 @@ func (d *doctor) examineVault(ctx context.Context) {
 	if d.planner != nil && d.planner.Templates() {
 		cfg.Wants = d.planner.Wanted
 	}
-	cfg.RemoveSecretID = false // see spare
+	cfg.RemoveJWT, cfg.RemoveSecretID = false, false // see spare
 	client, err := fetch.New(cfg)
 	forgetCredentials(d.log)
 	if err != nil {

@@ -86,6 +86,7 @@ func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {
 		Role:           s.Role,
 		AuthMount:      s.AuthMount,
 		JWTPath:        s.JWTPath,
+		RemoveJWT:      s.RemoveJWT,
 		RoleIDPath:     s.RoleIDPath,
 		SecretIDPath:   s.SecretIDPath,
 		RemoveSecretID: s.RemoveSecretID,
@@ -99,7 +100,7 @@ func fetchConfig(s *settings.Settings, log *slog.Logger) fetch.Config {
 		Log:            log,
 		Defaults:       fetch.Defaults{},
 	}
-	cfg.LoginNamespace = s.Files().LoginNamespace
+	cfg.LoginNamespace, cfg.RemoveJWTTarget = s.Files().LoginNamespace, s.Files().JWTTarget.Value
 	for name, v := range s.Files().Vault {
 		cfg.Defaults[name] = fetch.Default{Value: v.Value, Place: v.Place}
 	}

@@ -3,10 +3,7 @@ package fetch
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/hashicorp/vault/api"
@@ -49,7 +46,7 @@ func (c *Client) appRole(cfg Config) method {
 		},
 	}
 	if cfg.RemoveSecretID {
-		m.accepted = func() { c.removeCredential(credentialFile{path: cfg.SecretIDPath, what: "the secret ID"}) }
+		m.accepted = func() { c.removeUsed(secretID.file, false) }
 	}
 	return m
 }
@@ -57,6 +54,7 @@ func (c *Client) appRole(cfg Config) method {
 // secretID is how a secret ID is had: prepare is a method's, or nil, and read
 // is for its request.
 type secretID struct {
+	file    *again
 	prepare func(context.Context) error
 	read    func() (string, error)
 }
@@ -64,7 +62,7 @@ type secretID struct {
 func (c *Client) secretID(cfg Config) secretID {
 	file := &again{credentialFile: credentialFile{path: cfg.SecretIDPath, what: "the secret ID"}}
 	if !cfg.Wrapped {
-		return secretID{read: func() (string, error) { return c.readAgain(file) }}
+		return secretID{file: file, read: func() (string, error) { return c.readAgain(file) }}
 	}
 	file.what = "the wrapped secret ID"
 	c.wrapped = nil // it is not the token that is wrapped
@@ -77,6 +75,7 @@ func (c *Client) secretID(cfg Config) secretID {
 		},
 	}
 	return secretID{
+		file: file,
 		prepare: func(ctx context.Context) error {
 			text, err := c.readAgain(file)
 			if err == nil {
@@ -103,17 +102,4 @@ func (c *Client) appRoleHint(cfg Config, said string) string {
 	}
 	return fmt.Sprintf("compare %s with the role's role-id at auth/%s, and see whether the secret ID has ended (secret_id_ttl), is used up (secret_id_num_uses) or bound to another network",
 		cfg.RoleIDPath, c.mount)
-}
-
-// removeCredential removes a file whose content is not needed any more. That
-// it cannot be is no reason to go without secrets.
-func (c *Client) removeCredential(f credentialFile) {
-	err := os.Remove(f.path)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		err = path.Err
-	}
-	c.log.Warn(f.what+" is used and cannot be removed", "file", f.path, "reason", err.Error())
 }

@@ -54,14 +54,16 @@ type Config struct {
 	AuthMount string // "kubernetes", also written auth/kubernetes; may have slashes
 	Namespace string // default: VAULT_NAMESPACE
 
-	JWTPath        string // of kubernetes and jwt; default: where Kubernetes mounts the pod's token
-	RoleIDPath     string // of approle
-	SecretIDPath   string // likewise; may be empty, where the role binds none
-	RemoveSecretID bool   // once a login with it has succeeded
-	Username       string // of userpass and ldap
-	PasswordPath   string // likewise; empty: Prompt asks
-	TokenFile      string // of token-file
-	Wrapped        bool   // the token, or approle's secret ID, is a wrapping token for it; Role says then whose secret ID
+	JWTPath         string // of kubernetes and jwt; default: where Kubernetes mounts the pod's token
+	RemoveJWT       bool   // of jwt, once a login with it has succeeded
+	RemoveJWTTarget bool   // where JWTPath is a link, remove what it points to
+	RoleIDPath      string // of approle
+	SecretIDPath    string // likewise; may be empty, where the role binds none
+	RemoveSecretID  bool   // once a login with it has succeeded
+	Username        string // of userpass and ldap
+	PasswordPath    string // likewise; empty: Prompt asks
+	TokenFile       string // of token-file
+	Wrapped         bool   // the token, or approle's secret ID, is a wrapping token for it; Role says then whose secret ID
 
 	// Prompt asks whoever sits at the terminal for a password. The error is one
 	// sentence that says why that cannot be done.

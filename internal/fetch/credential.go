@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"vaultexec/internal/secret"
@@ -22,7 +24,8 @@ type credentialFile struct {
 // was removed or is a pipe. It remembers what was in it.
 type again struct {
 	credentialFile
-	last secret.Value
+	last  secret.Value
+	stays bool // it was said that it cannot be removed
 }
 
 // readAgain reads it, or remembers.
@@ -36,6 +39,30 @@ func (c *Client) readAgain(f *again) (string, error) {
 		f.last = secret.Of(credential)
 	}
 	return credential, err
+}
+
+// removeUsed removes a file that a login has succeeded with, of a link what it
+// points to if target is set. Whatever else was delivered there meanwhile is the
+// next login's. That it cannot be removed is no reason to go without secrets.
+func (c *Client) removeUsed(f *again, target bool) {
+	if info, err := os.Stat(f.path); err == nil && info.Mode().IsRegular() { // else it may have to be waited for
+		if text, err := c.readCredential(f.credentialFile); err == nil && text != f.last.Text() {
+			return
+		}
+	}
+	name := f.path
+	if behind, err := filepath.EvalSymlinks(name); target && err == nil {
+		name = behind
+	}
+	err := os.Remove(name)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || f.stays {
+		return
+	}
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err
+	}
+	f.stays = true // on a volume that is read-only, for each login to come
+	c.log.Warn(f.what+" is used and cannot be removed", "file", name, "reason", err.Error())
 }
 
 // readCredential reads it.

@@ -10,21 +10,21 @@ import (
 
 // jwt trades a JWT that somebody else issued, as a CI system or an identity
 // provider does, for a token of Vault. Without a role Vault takes the mount's
-// default_role.
+// default_role. The JWT is remembered for later logins, as a secret ID is.
 func (c *Client) jwt(cfg Config) method {
-	file := credentialFile{
+	file := &again{credentialFile: credentialFile{
 		path: cmp.Or(cfg.JWTPath, defaultJWTPath), what: "the JWT",
 		missing: "set --jwt-path to where it is",
-	}
+	}}
 	as, body := "the JWT of "+file.path, map[string]any{}
 	if cfg.Role != "" {
 		as, body["role"] = fmt.Sprintf("role %q", cfg.Role), cfg.Role
 	}
-	return method{
+	m := method{
 		as:  as,
-		jwt: func() (string, error) { return c.readCredential(file) },
+		jwt: func() (string, error) { return c.readAgain(file) },
 		request: func() (api.AuthMethod, error) {
-			jwt, err := c.readCredential(file) // whoever issues it replaces it
+			jwt, err := c.readAgain(file) // whoever issues it replaces it
 			body["jwt"] = jwt
 			return write{"auth/" + c.mount + "/login", body}, err
 		},
@@ -44,4 +44,8 @@ func (c *Client) jwt(cfg Config) method {
 			return fmt.Sprintf("compare the JWT's issuer, audience and claims with the role and with auth/%s/config, and check that jwt auth is mounted there", c.mount)
 		},
 	}
+	if cfg.RemoveJWT {
+		m.accepted = func() { c.removeUsed(file, cfg.RemoveJWTTarget) }
+	}
+	return m
 }

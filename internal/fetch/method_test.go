@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -210,61 +209,6 @@ func TestLoginIsChecked(t *testing.T) {
 		if err == nil || err.Error() != want || classOf(err) != string(ClassConfig) {
 			t.Errorf("got  %v\nwant %v", err, want)
 		}
-	}
-}
-
-// The secret ID is removed when it has done its work and not before, and the
-// next login remembers it. One that is delivered later is taken in its place.
-func TestSecretIDIsRemoved(t *testing.T) {
-	vault := fetchtest.New(t)
-	vault.Login("approle/login", map[string]string{"role_id": "r", "secret_id": testSecretID}, "hvs.app")
-	t.Setenv("VAULT_ADDR", vault.URL)
-	file := writeFile(t, "secret-id", "wrong", 0o600)
-	cfg := Config{Auth: AuthAppRole, RoleIDPath: writeFile(t, "role-id", "r", 0o600), SecretIDPath: file, RemoveSecretID: true}
-	c, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	there := func() bool { _, err := os.Stat(file); return err == nil }
-	if err := c.Login(t.Context()); err == nil || !there() {
-		t.Fatalf("a wrong secret ID: %v, still there: %v", err, there())
-	}
-	deliver := func(id string) {
-		if err := os.WriteFile(file, []byte(id), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	deliver(testSecretID)
-	for i := range 2 {
-		if err := c.Login(t.Context()); err != nil || there() {
-			t.Fatalf("login %d: %v, still there: %v", i, err, there())
-		}
-	}
-	vault.Login("approle/login", map[string]string{"role_id": "r", "secret_id": "another"}, "hvs.other")
-	deliver("another")
-	if err := c.Login(t.Context()); err != nil || there() || c.api.Token() != "hvs.other" {
-		t.Fatalf("another one: %v, still there: %v", err, there())
-	}
-}
-
-// Without being told to, nothing is removed; where it cannot be, that is said
-// and no more.
-func TestSecretIDStays(t *testing.T) {
-	vault := fetchtest.New(t)
-	vault.Login("approle/login", map[string]string{"role_id": "r", "secret_id": "r"}, "hvs.app")
-	t.Setenv("VAULT_ADDR", vault.URL)
-	file := writeFile(t, "id", "r", 0o600)
-	if _, err := login(t, Config{Auth: AuthAppRole, RoleIDPath: file, SecretIDPath: file}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(file); err != nil {
-		t.Error(err)
-	}
-	var log bytes.Buffer
-	c := &Client{log: slog.New(slog.NewTextHandler(&log, nil))}
-	c.removeCredential(credentialFile{path: filepath.Join(file, "below"), what: "the secret ID"})
-	if !strings.Contains(log.String(), "the secret ID is used and cannot be removed") || !strings.Contains(log.String(), "not a directory") {
-		t.Errorf("the log: %s", &log)
 	}
 }
 

@@ -29,8 +29,8 @@ type agentParam struct {
 var agentMethods = map[string]agentMethod{
 	"kubernetes": {"kubernetes", map[string]agentParam{"role": {flag: "role"}, "token_path": {flag: "jwt-path"}}},
 	"jwt": {"jwt", map[string]agentParam{
-		"role": {flag: "role"}, "path": {flag: "jwt-path"}, "jwt_read_period": {},
-		"remove_jwt_after_reading": {}, "remove_jwt_follows_symlinks": {}, // read anew at each login, it has to stay
+		"role": {flag: "role"}, "path": {flag: "jwt-path"}, "remove_jwt_after_reading": {flag: "remove-jwt"},
+		"remove_jwt_follows_symlinks": {take: (*layer).jwtTarget}, "jwt_read_period": {}, // read anew at each login
 	}},
 	"approle": {"approle", map[string]agentParam{
 		"role_id_file_path": {flag: "role-id-path"}, "secret_id_file_path": {flag: "secret-id-path"},
@@ -63,9 +63,8 @@ func (l *layer) login(c *config.Config) {
 	for _, param := range m.Params() {
 		l.loginParam(kind, known, param, m.Config[param])
 	}
-	if id := m.Config["secret_id_file_path"]; id.IsSet() && !m.Config["remove_secret_id_file_after_reading"].IsSet() {
-		l.set("remove-secret-id", "secret_id_file_path", id.Place, "true") // as the agent does
-	}
+	l.removal(known, m, "path", "remove_jwt_after_reading")
+	l.removal(known, m, "secret_id_file_path", "remove_secret_id_file_after_reading")
 	if m.Type != "" {
 		l.set("auth", "auto_auth.method", m.Place, known.auth)
 	}
@@ -89,6 +88,27 @@ func (l *layer) loginParam(kind string, m agentMethod, name string, v config.Giv
 		l.given(param.flag, name, v)
 	case param.variable != "":
 		l.variable(param.variable, v)
+	}
+}
+
+// removal has the file of a parameter removed after the login, as the agent does
+// where the other parameter does not say otherwise. A file that something stronger
+// names is none of the agent's.
+func (l *layer) removal(known agentMethod, m config.Method, path, remove string) {
+	v := m.Config[path]
+	if v.IsSet() && !m.Config[remove].IsSet() && l.settings.Origin(known.params[path].flag) == v.Place {
+		l.set(known.params[remove].flag, path, v.Place, "true")
+	}
+}
+
+// jwtTarget takes over what is removed of a link.
+func (l *layer) jwtTarget(v config.Given[string]) {
+	target, err := config.ParseBool(v.Value)
+	if err != nil {
+		l.bad(v.Place, "remove_jwt_follows_symlinks: %v", err)
+	}
+	if to := &l.settings.files.JWTTarget; !to.IsSet() {
+		*to = config.Given[bool]{Value: target, Place: v.Place}
 	}
 }
 

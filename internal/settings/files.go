@@ -22,6 +22,7 @@ type Files struct {
 	Custom         []string                        // NAME=value
 	Templates      []env.Template                  // template and env_template blocks
 	FailCommands   config.Given[bool]              // a start ends where a template's command fails
+	JWTTarget      config.Given[bool]              // where the JWT's file is a link, what it points to is removed
 }
 
 // Files returns it.

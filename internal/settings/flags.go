@@ -66,6 +66,7 @@ func (s *Settings) loginFlags() Group {
 	g.text(&s.Role, "role", "NAME", "role to log in with (kubernetes, jwt, cert)")
 	g.text(&s.AuthMount, "auth-mount", "PATH", "where the auth method is mounted (default the method's name)")
 	g.text(&s.JWTPath, "jwt-path", "FILE", "JWT, read anew at each login (kubernetes, jwt; default the pod's service account token)")
+	g.yes(&s.RemoveJWT, "remove-jwt", "remove the file of --jwt-path when it has been used (jwt)")
 	g.text(&s.RoleIDPath, "role-id-path", "FILE", "role ID (approle)")
 	g.text(&s.SecretIDPath, "secret-id-path", "FILE", "secret ID (approle)")
 	g.yes(&s.RemoveSecretID, "remove-secret-id", "remove the secret ID's file when it has been used")

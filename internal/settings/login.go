@@ -16,7 +16,7 @@ type login struct {
 // logins are the values of --auth.
 var logins = []login{
 	{"kubernetes", "role", []string{"auth-mount", "jwt-path"}},
-	{"jwt", "", []string{"role", "auth-mount", "jwt-path"}},
+	{"jwt", "", []string{"role", "auth-mount", "jwt-path", "remove-jwt"}},
 	{"approle", "role-id-path", []string{"secret-id-path", "remove-secret-id", "wrapped", "role", "auth-mount"}},
 	{"cert", "", []string{"role", "auth-mount"}},
 	{"userpass", "username", []string{"password-path", "auth-mount"}},
@@ -34,7 +34,7 @@ func loginNames() []string {
 }
 
 // loginSettings are those that say how to log in.
-var loginSettings = []string{"auth", "role", "auth-mount", "jwt-path", "role-id-path", "secret-id-path", "remove-secret-id",
+var loginSettings = []string{"auth", "role", "auth-mount", "jwt-path", "remove-jwt", "role-id-path", "secret-id-path", "remove-secret-id",
 	"username", "password-path", "token-file", "wrapped"}
 
 // has tells whether a setting belongs to the login.
@@ -86,8 +86,11 @@ func (s *Settings) checkLogin(bad func(string, ...any)) {
 			bad("%s: %s", s.Origin(name), s.misfit(name, why))
 		}
 	}
-	if chosen.name == "approle" {
+	switch {
+	case chosen.name == "approle":
 		s.checkSecretID(bad)
+	case chosen.name == "jwt" && s.RemoveJWT && s.JWTPath == "":
+		bad("%s: without --jwt-path the JWT is the pod's service account token, which has to stay: set --jwt-path, or leave it out", s.Origin("remove-jwt"))
 	}
 }
 

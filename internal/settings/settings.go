@@ -33,6 +33,7 @@ type Settings struct {
 	Role           string `split_words:"true"`
 	AuthMount      string `split_words:"true"`
 	JWTPath        string `split_words:"true"`
+	RemoveJWT      bool   `split_words:"true"`
 	RoleIDPath     string `split_words:"true"`
 	SecretIDPath   string `split_words:"true"`
 	RemoveSecretID bool   `split_words:"true"`
