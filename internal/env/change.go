@@ -53,7 +53,7 @@ func (p *Planner) taken(r ref.Ref, secrets map[ref.Source]secret.Fields) secret.
 		return secret.Fields{r.Template: v}
 	}
 	if r.Key != "" {
-		if v := all[r.Key]; !v.IsNull() {
+		if v := valueOf(r, all); !v.IsNull() {
 			return secret.Fields{r.Key: v}
 		}
 		return nil

@@ -21,7 +21,7 @@ type lookup struct {
 // not there at all. ok is false where the variable or file is not to be made:
 // the reference is optional, or the lack of it has been reported.
 func (l lookup) value(place string, r ref.Ref) (_ secret.Value, ok bool) {
-	v := l.secrets[r.Source][r.Key]
+	v := valueOf(r, l.secrets[r.Source])
 	if r.Template != "" {
 		var failed bool
 		if v, failed = l.compute(place, r); failed {
@@ -37,6 +37,17 @@ func (l lookup) value(place string, r ref.Ref) (_ secret.Value, ok bool) {
 		l.report.of(r, ClassMissing, "%s: %s is missing: correct it, or add optional or default= to the reference", place, r)
 	}
 	return secret.Value{}, false
+}
+
+// valueOf is what a reference to one key takes of a secret; null where there is no
+// such key, or none within it.
+func valueOf(r ref.Ref, fields secret.Fields) secret.Value {
+	v := fields[r.Key]
+	for _, key := range r.Inner {
+		object, _ := v.Any().(map[string]any)
+		v = secret.Of(object[key])
+	}
+	return v
 }
 
 // decode undoes what a reference says the value is encoded in. What does not

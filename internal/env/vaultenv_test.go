@@ -46,6 +46,31 @@ func TestKeyTemplates(t *testing.T) {
 	checkError(t, err, ClassTemplate, `variable A, line 1 of the template: function "nothing" not defined`)
 }
 
+// A key inside of a key, as vals has it. What changes beside it is no change.
+func TestInnerKeys(t *testing.T) {
+	v := vault{"kv/app": `{"db":{"user-name":"alice","port":5432,"nil":null,"more":{"x":["y"]}},"text":"` + canary + `"}`}
+	got, err := plan(t, v, []string{"A=ref+vault://kv/app#/db/user-name", "B=ref+vault://kv/app#/db/port", "C=ref+vault://kv/app#/db/more", "D=ref+vault://kv/app#/db/more/x"})
+	if want := []string{"A=alice", "B=5432", `C={"x":["y"]}`, `D=["y"]`}; err != nil || !slices.Equal(got.Environ, want) {
+		t.Errorf("%q, %v, want %q", got.Environ, err, want)
+	}
+	_, err = plan(t, v, []string{"A=ref+vault://kv/app#/db/none", "B=ref+vault://kv/app#/text/x", "C=ref+vault://kv/app#/db/nil", "D=ref+vault://kv/app#/db/port/x"})
+	const hint = " is missing: correct it, or add optional or default= to the reference"
+	checkError(t, err, ClassMissing, "variable A: kv/app#db/none"+hint, "variable B: kv/app#text/x"+hint, "variable C: kv/app#db/nil"+hint, "variable D: kv/app#db/port/x"+hint)
+
+	p, err := NewPlanner(Sources{Inherited: []string{"A=ref+vault://kv/app#/db/user"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(object string) map[ref.Source]secret.Fields {
+		return map[ref.Source]secret.Fields{{Path: "kv/app"}: fields(t, object)}
+	}
+	for object, changed := range map[string]int{`{"db":{"user":"alice","port":1}}`: 0, `{"db":{"user":"bob"}}`: 1} {
+		if got := p.Changed(at(`{"db":{"user":"alice","port":5432}}`), at(object)); len(got) != changed {
+			t.Errorf("%s: %v", object, got)
+		}
+	}
+}
+
 // What vault-env finds in inherited variables beside references.
 func TestInheritedFromVaultEnv(t *testing.T) {
 	s := Sources{Inherited: []string{"A=vault:v1:cipher==", "B=vault:kv/none#x", "C=x ${vault:kv/none#x}", "D=vault:kv/none?default=d#x", "VAULT_TOKEN=vault:login"},

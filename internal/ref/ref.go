@@ -95,11 +95,12 @@ const (
 // Ref is one parsed reference.
 type Ref struct {
 	Source
-	Key      string  // field of the secret; empty means all of them, or Template
-	Template string  // Go template of the fields, with ${ and } as delimiters, in place of a key
-	Optional bool    // a missing secret or key is no error
-	Default  *string // value to use where the secret or key is missing
-	Decode   string  // base64: the value is decoded before it is used
+	Key      string   // field of the secret; empty means all of them, or Template
+	Inner    []string // key within the map that Key's value is, and so on; empty: the value itself
+	Template string   // Go template of the fields, with ${ and } as delimiters, in place of a key
+	Optional bool     // a missing secret or key is no error
+	Default  *string  // value to use where the secret or key is missing
+	Decode   string   // base64: the value is decoded before it is used
 
 	Refresh  *time.Duration // how often it is read again, 0: never; nil means as the settings say
 	OnChange string         // what a change does, as --on-change has it; empty means as the settings say
@@ -126,7 +127,11 @@ func (r Ref) String() string {
 	case r.Key == "" || r.Login:
 		return r.Source.String()
 	}
-	return Escape(r.Path) + "#" + Escape(r.Key) + r.where()
+	key := Escape(r.Key)
+	for _, inner := range r.Inner {
+		key += "/" + Escape(inner)
+	}
+	return Escape(r.Path) + "#" + key + r.where()
 }
 
 // IsOne tells whether the reference is to one value, not to all of a secret.

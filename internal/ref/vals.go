@@ -3,6 +3,7 @@ package ref
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,18 +11,19 @@ import (
 const valsScheme = "ref+vault://"
 
 // parseVals reads what follows the scheme of a vals reference, which has to be
-// all of a value: PATH[?PARAM=VALUE&...]#/KEY. Of its parameters those that name
-// the secret mean the same here; those that say how to reach Vault are settings.
+// all of a value: PATH[?PARAM=VALUE&...]#/KEY, or #/KEY/INNER for a key of the map
+// that KEY's value is. Of its parameters those that name the secret mean the same
+// here; those that say how to reach Vault are settings.
 func parseVals(text string) (Ref, error) {
 	text = strings.TrimSuffix(text, "+") // ends an expression inside other text, and may end any
 	location, fragment, _ := strings.Cut(text, "#")
 	path, query, hasQuery := strings.Cut(location, "?")
-	key := strings.TrimPrefix(fragment, "/")
+	keys := strings.Split(strings.TrimPrefix(fragment, "/"), "/")
 	switch {
-	case key == "":
+	case len(keys) == 1 && keys[0] == "":
 		return Ref{}, errors.New("ref+vault:// without #/KEY names a whole secret, and one variable takes one key: add #/KEY")
-	case strings.Contains(key, "/"):
-		return Ref{}, errors.New("ref+vault:// with a key inside of a key is not supported: name the outer key, whose value is JSON")
+	case slices.Contains(keys, ""):
+		return Ref{}, errors.New("ref+vault:// has an empty key between two slashes: write #/KEY/INNER")
 	}
 	if hasQuery {
 		for _, word := range strings.Split(query, "&") {
@@ -31,7 +33,14 @@ func parseVals(text string) (Ref, error) {
 		}
 		path += "?" + query
 	}
-	return Parse(path+"#"+key, Variable)
+	r, err := Parse(path+"#"+keys[0], Variable)
+	for _, key := range keys[1:] {
+		if err == nil {
+			key, err = unescape(key) // as Parse does with the outer one
+		}
+		r.Inner = append(r.Inner, key)
+	}
+	return r, err
 }
 
 // Ciphertext tells whether a value is one that the transit engine made, as

@@ -10,6 +10,7 @@ func TestParseValsReferences(t *testing.T) {
 	for value, want := range map[string]Ref{
 		"ref+vault://kv/app#/password":                      {Source: Source{Path: "kv/app"}, Key: "password"},
 		"ref+vault://kv/app#password+":                      {Source: Source{Path: "kv/app"}, Key: "password"},
+		"ref+vault://kv/app#/a/b-2/c%23+":                   {Source: Source{Path: "kv/app"}, Key: "a", Inner: []string{"b-2", "c#"}},
 		"ref+vault://kv/app?version=2&namespace=team#/user": {Source: Source{Path: "kv/app", Version: 2, Namespace: "team"}, Key: "user"},
 	} {
 		got, err := ParseValue(value)
@@ -19,7 +20,9 @@ func TestParseValsReferences(t *testing.T) {
 	}
 	for value, want := range map[string]string{
 		"ref+vault://kv/app":                            "add #/KEY",
-		"ref+vault://kv/app#/a/b":                       "a key inside of a key is not supported",
+		"ref+vault://kv/app#/a//b":                      "an empty key between two slashes",
+		"ref+vault://kv/app#/a/":                        "an empty key between two slashes",
+		"ref+vault://kv/app#/a/%zz":                     "has a % that is not followed by",
 		"ref+vault://kv/app?token_env=" + canary + "#k": "parameter token_env of ref+vault:// is not supported",
 		"ref+vault://kv/app?address=https://x#k":        "VAULT_ADDR",
 		"ref+vault://kv#/k":                             "the path has no slash",
@@ -28,6 +31,9 @@ func TestParseValsReferences(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), canary) {
 			t.Errorf("%s: %v, want %s", value, err, want)
 		}
+	}
+	if got, err := ParseValue("ref+vault://kv/app#/a/b#"); err != nil || got[0].Ref.String() != "kv/app#a/b%23" {
+		t.Errorf("its name: %v, %v", got, err)
 	}
 	if got, err := ParseValue("see ref+vault://kv/app#k"); got != nil || err != nil {
 		t.Errorf("a text that has such a reference in it: %v, %v", got, err)
