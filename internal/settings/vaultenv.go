@@ -45,6 +45,11 @@ var without = map[string]string{
 	"SECRET_INIT_LOG_SERVER": "log lines go to standard error",
 }
 
+// needless maps variables that say nothing here, whatever they are -> why.
+var needless = map[string]string{
+	"VAULT_TRANSIT_BATCH_SIZE": "each ciphertext is decrypted by a request of its own, several at a time",
+}
+
 // VaultEnv is what vault-env makes of inherited variables and has no flag here.
 type VaultEnv struct {
 	TransitMount  string // of the transit engine
@@ -95,8 +100,27 @@ func (s *Settings) AdoptVaultEnv(environ []string) ([]Note, error) {
 			notes = append(notes, Note{variable + " has no effect: " + why, true})
 		}
 	}
+	for variable, why := range needless {
+		if values[variable] != "" {
+			notes = append(notes, Note{Text: variable + " is not needed: " + why})
+		}
+	}
+	notes = append(notes, reloading(values["VAULT_CACERT_RELOAD"])...)
 	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.Text, b.Text) })
 	return notes, err
+}
+
+// reloading is what has to be said of VAULT_CACERT_RELOAD. vault-env takes it for
+// true where it is not set.
+func reloading(value string) []Note {
+	var on bool
+	switch err := truth(value, &on); {
+	case value == "":
+		return nil
+	case err == nil && !on:
+		return []Note{{Text: "VAULT_CACERT_RELOAD is not needed: VAULT_CACERT is read once"}}
+	}
+	return []Note{{"VAULT_CACERT_RELOAD has no effect: VAULT_CACERT is read once, when vaultexec starts", true}}
 }
 
 // adopted notes where a setting comes from.
@@ -116,27 +140,27 @@ var loginPass = []string{"VAULT_ADDR", "VAULT_AGENT_ADDR", "VAULT_NAMESPACE", "V
 // adoptLogin takes over how vault-env logs in. As there, a token that is there
 // already is used; a login that is configured in vaultexec's own words is none of
 // vault-env's.
-func (s *Settings) adoptLogin(values map[string]string) ([]Note, error) {
+func (s *Settings) adoptLogin(values map[string]string) (notes []Note, err error) {
 	handOn := values["VAULT_TOKEN"] == ref.Login
 	if handOn {
 		s.Pass.Items = append(s.Pass.Items, loginPass...)
+		notes = append(notes, s.adopted("VAULT_TOKEN", ""))
 	}
 	own := slices.ContainsFunc(loginSettings, s.IsSet)
 	if file := values["VAULT_TOKEN_FILE"]; file != "" && !own && (values["VAULT_TOKEN"] == "" || handOn) {
 		s.Auth, s.TokenFile, s.origins["auth"] = "token-file", file, "VAULT_TOKEN_FILE"
-		return []Note{s.adopted("VAULT_TOKEN_FILE", "token-file")}, nil
+		return append(notes, s.adopted("VAULT_TOKEN_FILE", "token-file")), nil
 	}
 	asks := values["VAULT_ROLE"] != "" || values["VAULT_AUTH_METHOD"] != ""
 	if own || !asks || values["VAULT_TOKEN"] != "" && !handOn {
-		return nil, nil
+		return notes, nil
 	}
 	method := values["VAULT_AUTH_METHOD"]
 	switch method {
 	case "", "kubernetes", "jwt": // vault-env's jwt is both: it sends role and JWT to the mount
 	default:
-		return nil, &Error{fmt.Sprintf("VAULT_AUTH_METHOD: %s is not supported, jwt and kubernetes are: see --auth for the others that vaultexec has", method)}
+		return notes, &Error{fmt.Sprintf("VAULT_AUTH_METHOD: %s is not supported, jwt and kubernetes are: see --auth for the others that vaultexec has", method)}
 	}
-	var notes []Note
 	if method != "" {
 		notes = append(notes, Note{Text: "VAULT_AUTH_METHOD is read as vault-env reads it"})
 	}

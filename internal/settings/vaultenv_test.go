@@ -87,15 +87,48 @@ func TestAdoptVaultEnvErrors(t *testing.T) {
 	}
 }
 
-// Each is said once, what has no effect as a warning.
+// Each is said once under its own name, what has no effect as a warning.
 func TestAdoptVaultEnvNotes(t *testing.T) {
-	_, notes, err := adopt(t, map[string]string{"VAULT_ROLE": "app", "VAULT_AUTH_METHOD": "jwt", "VAULT_JSON_LOG": "false", "VAULT_ENV_DELAY": "5s", "VAULT_TRANSIT_KEY_ID": "k"})
-	want := []Note{
-		{"VAULT_AUTH_METHOD is read as vault-env reads it", false},
-		{"VAULT_ENV_DELAY has no effect: there is nothing to wait for: the command starts when its secrets are there", true},
-		{"VAULT_ROLE is read as --role", false},
-		{"VAULT_TRANSIT_KEY_ID is read as vault-env reads it", false},
+	const delay = " has no effect: there is nothing to wait for: the command starts when its secrets are there"
+	for variable, tt := range map[string]struct {
+		value string
+		want  []Note
+	}{
+		"VAULT_ROLE":                       {"app", []Note{{"VAULT_ROLE is read as --role", false}}},
+		"VAULT_AUTH_METHOD":                {"jwt", []Note{{"VAULT_AUTH_METHOD is read as vault-env reads it", false}}},
+		"VAULT_TOKEN_FILE":                 {"/t", []Note{{"VAULT_TOKEN_FILE is read as --token-file", false}}},
+		"VAULT_TOKEN":                      {"vault:login", []Note{{"VAULT_TOKEN is read as vault-env reads it", false}}},
+		"VAULT_ENV_FROM_PATH":              {"kv/a", []Note{{"VAULT_ENV_FROM_PATH is read as vault-env reads it", false}}},
+		"VAULT_FROM_PATH":                  {"kv/a", []Note{{"VAULT_FROM_PATH is read as vault-env reads it", false}}},
+		"VAULT_ENV_PASSTHROUGH":            {"VAULT_ADDR", []Note{{"VAULT_ENV_PASSTHROUGH is read as vault-env reads it", false}}},
+		"VAULT_PASSTHROUGH":                {"VAULT_ADDR", []Note{{"VAULT_PASSTHROUGH is read as vault-env reads it", false}}},
+		"VAULT_IGNORE_MISSING_SECRETS":     {"true", []Note{{"VAULT_IGNORE_MISSING_SECRETS is read as vault-env reads it", false}}},
+		"VAULT_TRANSIT_KEY_ID":             {"k", []Note{{"VAULT_TRANSIT_KEY_ID is read as vault-env reads it", false}}},
+		"VAULT_TRANSIT_PATH":               {"t", []Note{{"VAULT_TRANSIT_PATH is read as vault-env reads it", false}}},
+		"VAULT_TRANSIT_BATCH_SIZE":         {"25", []Note{{"VAULT_TRANSIT_BATCH_SIZE is not needed: each ciphertext is decrypted by a request of its own, several at a time", false}}},
+		"VAULT_CACERT_RELOAD":              {"true", []Note{{"VAULT_CACERT_RELOAD has no effect: VAULT_CACERT is read once, when vaultexec starts", true}}},
+		"VAULT_CACERT_RELOAD\x00 of false": {"false", []Note{{"VAULT_CACERT_RELOAD is not needed: VAULT_CACERT is read once", false}}},
+		"VAULT_REVOKE_TOKEN":               {"true", []Note{{"VAULT_REVOKE_TOKEN is read as --revoke", false}}},
+		"VAULT_ENV_DAEMON":                 {"true", []Note{{"VAULT_ENV_DAEMON is read as --mode", false}}},
+		"SECRET_INIT_DAEMON":               {"true", []Note{{"SECRET_INIT_DAEMON is read as --mode", false}}},
+		"VAULT_LOG_LEVEL":                  {"warning", []Note{{"VAULT_LOG_LEVEL is read as --log-level", false}}},
+		"SECRET_INIT_LOG_LEVEL":            {"warn", []Note{{"SECRET_INIT_LOG_LEVEL is read as --log-level", false}}},
+		"VAULT_JSON_LOG":                   {"true", []Note{{"VAULT_JSON_LOG is read as --log-format", false}}},
+		"SECRET_INIT_JSON_LOG":             {"true", []Note{{"SECRET_INIT_JSON_LOG is read as --log-format", false}}},
+		"VAULT_JSON_LOG\x00 of false":      {"false", nil},
+		"VAULT_ENV_DELAY":                  {"5s", []Note{{"VAULT_ENV_DELAY" + delay, true}}},
+		"SECRET_INIT_DELAY":                {"5s", []Note{{"SECRET_INIT_DELAY" + delay, true}}},
+		"VAULT_ENV_LOG_SERVER":             {"h:1", []Note{{"VAULT_ENV_LOG_SERVER has no effect: log lines go to standard error", true}}},
+		"SECRET_INIT_LOG_SERVER":           {"h:1", []Note{{"SECRET_INIT_LOG_SERVER has no effect: log lines go to standard error", true}}},
+	} {
+		variable, _, _ := strings.Cut(variable, "\x00")
+		_, notes, err := adopt(t, map[string]string{variable: tt.value})
+		if err != nil || !slices.Equal(notes, tt.want) {
+			t.Errorf("%s=%s: %v, %v, want %v", variable, tt.value, notes, err, tt.want)
+		}
 	}
+	_, notes, err := adopt(t, map[string]string{"VAULT_TOKEN": "vault:login", "VAULT_ROLE": "app", "VAULT_PATH": "k8s", "VAULT_JWT_FILE": "/j"})
+	want := []Note{{"VAULT_JWT_FILE is read as --jwt-path", false}, {"VAULT_PATH is read as --auth-mount", false}, {"VAULT_ROLE is read as --role", false}, {"VAULT_TOKEN is read as vault-env reads it", false}}
 	if err != nil || !slices.Equal(notes, want) {
 		t.Errorf("%v, %v, want %v", notes, err, want)
 	}
