@@ -45,6 +45,14 @@ type placeError struct{ text string }
 func (e *placeError) Error() string { return e.text }
 func (*placeError) Class() string   { return env.ClassWriteFailed }
 
+// streamError is a file for the command's output that cannot be opened.
+type streamError struct{ place, file, reason string }
+
+func (e *streamError) Error() string {
+	return fmt.Sprintf("%s: the file for the command's output %s cannot be opened: %s: correct it, or leave it out for vaultexec's own", e.place, e.file, e.reason)
+}
+func (*streamError) Class() string { return env.ClassWriteFailed }
+
 // classOf sorts a failure for whoever reads it by machine.
 func classOf(err error) string {
 	if classed := (interface{ Class() string })(nil); errors.As(err, &classed) {

@@ -144,7 +144,10 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 		return plan, supervise.Command{}, err
 	}
 	err = env.CheckLimits(p.argv, plan.Environ, env.SystemLimits())
-	command := supervise.Command{Path: path, Args: p.argv, Env: plan.Environ, As: runAs(p.settings), NoNewPrivs: p.settings.NoNewPrivs}
+	command := supervise.Command{
+		Path: path, Args: p.argv, Env: plan.Environ, As: runAs(p.settings), NoNewPrivs: p.settings.NoNewPrivs,
+		Streams: streams(p.settings.Files()),
+	}
 	for _, d := range plan.Descriptors {
 		command.Inherit = append(command.Inherit, supervise.Descriptor{Number: d.Number, Open: d.Open})
 	}

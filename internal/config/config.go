@@ -170,6 +170,7 @@ type Exec struct {
 	KillTimeout            Given[time.Duration]
 	ReloadSignal           Given[string]
 	Splay                  Given[time.Duration]
+	Stdout, Stderr         Given[string] // files that the command's output is added to
 
 	Pristine  Given[bool]
 	Custom    Given[[]string] // NAME=VALUE

@@ -165,6 +165,8 @@ exec {
     blacklist = "X"
   }
   on_change = "signal:HUP"
+  child_process_stdout = "/${TEAM}"
+  child_process_stderr = "err"
 }
 `)
 	x := c.Exec
@@ -172,7 +174,8 @@ exec {
 		t.Errorf("the command passes as it is written, got %q", got)
 	}
 	if x.RestartOnSecretChanges.Value != "never" || x.StopSignal.Value != "SIGINT" || x.KillTimeout.Value != 5*time.Second ||
-		x.Splay.Value != 10*time.Second || x.Custom.Value[0] != "A=red" || x.Allowlist.Value[1] != "L*" || x.Denylist.Value[0] != "X" {
+		x.Splay.Value != 10*time.Second || x.Custom.Value[0] != "A=red" || x.Allowlist.Value[1] != "L*" || x.Denylist.Value[0] != "X" ||
+		x.Stdout.Value != "/red" || x.Stderr.Value != "err" {
 		t.Errorf("%+v", x)
 	}
 	if want := (Flag{"on-change", []string{"signal:HUP"}, "f:13"}); !reflect.DeepEqual(c.Flags, []Flag{want}) {
@@ -310,7 +313,7 @@ func TestProblems(t *testing.T) {
 		{`auto_auth { method "a" { wrap_ttl = "soon" } }`, "f:1: wrap_ttl is not a duration: write a number and a unit, such as 500ms, 30s or 2m"},
 		{`auto_auth { method "a" {} sink "file" { dh_type = "curve25519" dh_path = "x" config { path = "p" } } }`, "f:1: dh_type asks for an encrypted token, which vaultexec does not write: remove it, and protect the file with its mode"},
 		{`exec { restart_on_secret_changes = "sometimes" }`, `f:1: exec.restart_on_secret_changes is always or never, not "sometimes"`},
-		{`exec { child_process_stdout = "/tmp/out" }`, "f:1: child_process_stdout sends the command's output to a file, and the command has vaultexec's own streams: remove it, and redirect them where vaultexec is started"},
+		{`exec { child_process_stdout = ["/tmp/out"] }`, "f:1: child_process_stdout is a list, not text"},
 		{`exec { command = [] }`, "f:1: command is empty"},
 		{`exec { command = [["a"]] }`, "f:1: command has a list in it: it is a list of texts"},
 		{"on_change = \"none\"\nexec { on_change = \"exit\" }", "f:2: on_change is there already, in f:1: remove one"},

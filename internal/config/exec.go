@@ -1,8 +1,5 @@
 package config
 
-// ownStreams is why the command's output is not sent elsewhere.
-const ownStreams = "sends the command's output to a file, and the command has vaultexec's own streams: remove it, and redirect them where vaultexec is started"
-
 // exec reads the command and its life: the agent's keys, those of consul-template
 // that envconsul has, and what vaultexec has beyond both.
 func (d *decoder) exec(n node) {
@@ -12,8 +9,8 @@ func (d *decoder) exec(n node) {
 		"command":                   d.commandLine(&x.Command),
 		"restart_on_secret_changes": d.text(&x.RestartOnSecretChanges),
 		"restart_stop_signal":       d.text(&x.StopSignal),
-		"child_process_stdout":      d.refused(ownStreams),
-		"child_process_stderr":      d.refused(ownStreams),
+		"child_process_stdout":      d.text(&x.Stdout),
+		"child_process_stderr":      d.text(&x.Stderr),
 
 		"enabled":       mootBut(d, d.yes, "a command that is there is run", true),
 		"env":           d.one(d.execEnv),

@@ -14,6 +14,12 @@ func (l *layer) exec(x *config.Exec) {
 	if len(s.files.Command) == 0 {
 		s.files.Command = x.Command.Value
 	}
+	if x.Stdout.Value != "" {
+		s.files.Stdout = x.Stdout
+	}
+	if x.Stderr.Value != "" {
+		s.files.Stderr = x.Stderr
+	}
 	l.given("stop-signal", "exec.kill_signal", x.StopSignal)
 	l.set("stop-timeout", "exec.kill_timeout", x.KillTimeout.Place, x.KillTimeout.Value.String())
 	if x.RestartOnSecretChanges.Value == "never" {

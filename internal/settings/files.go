@@ -17,6 +17,7 @@ type Files struct {
 	Vault          map[string]config.Given[string] // VAULT_* variable -> what it is where it is not set
 	LoginNamespace string                          // where it is another one than VAULT_NAMESPACE
 	Command        []string                        // of exec; empty: none
+	Stdout, Stderr config.Given[string]            // files that the command's output is added to
 	Tokens         []env.File                      // sinks: files of the token
 	Renamed        []env.Renamed                   // secret blocks
 	Custom         []string                        // NAME=value

@@ -178,6 +178,9 @@ func TestFileTranslation(t *testing.T) {
 		{"command", `exec { command = ["a", "b"] restart_on_secret_changes = "never" restart_stop_signal = "SIGINT" kill_timeout = "3s" splay = "1s" }`, nil, func(s *Settings) any {
 			return []any{s.Files().Command, s.OnChange.String(), s.StopSignal.String(), s.StopTimeout, s.Splay}
 		}, []any{[]string{"a", "b"}, "none", "INT", 3 * time.Second, time.Second}},
+		{"the command's output", `exec { child_process_stdout = "/out" child_process_stderr = "" }`, nil, func(s *Settings) any {
+			return []any{s.Files().Stdout.Value, s.Files().Stdout.Place, s.Files().Stderr.IsSet()}
+		}, []any{"/out", "f:1", false}},
 		{"signal", `exec { command = "a" reload_signal = "SIGHUP" restart_on_secret_changes = "always" }`, nil, func(s *Settings) any { return s.OnChange.String() }, "signal:SIGHUP"},
 		{"environment", `exec { env { allowlist = ["A*"] denylist = ["AB"] custom = ["X=1"] } }`, nil, func(s *Settings) any {
 			return []any{s.Pristine, s.Keep.Items, s.Drop.Items, s.Files().Custom}

@@ -3,6 +3,7 @@ package supervise
 import (
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,7 @@ import (
 // Descriptor is an open file that a command inherits, under a number that it
 // can rely on.
 type Descriptor struct {
-	Number int // of FreeDescriptors
+	Number int // of FreeDescriptors, or that of a stream
 
 	// Open makes the file, anew for each start, so that nothing stays open
 	// for a command that is never started and no child finds the file at the
@@ -72,14 +73,15 @@ func startProcess(command Command, sys *syscall.SysProcAttr, stdin, stdout, stde
 }
 
 func launch(command Command, sys *syscall.SysProcAttr, stdin, stdout, stderr *os.File) (*os.Process, error) {
-	if len(command.Inherit) == 0 {
+	if len(command.Inherit)+len(command.Streams) == 0 {
 		return os.StartProcess(command.Path, command.Args, &os.ProcAttr{
 			Env:   command.Env,
 			Files: []*os.File{stdin, stdout, stderr},
 			Sys:   sys,
 		})
 	}
-	files, err := openAll(command.Inherit)
+	descriptors := slices.Concat(command.Streams, command.Inherit)
+	files, err := openAll(descriptors)
 	defer closeAll(files) // the child has its copies
 	if err != nil {
 		return nil, err
@@ -88,7 +90,7 @@ func launch(command Command, sys *syscall.SysProcAttr, stdin, stdout, stderr *os
 	// closed. Not os.StartProcess: what it takes are files of the os package,
 	// which would be closed by the garbage collector.
 	numbers := []uintptr{stdin.Fd(), stdout.Fd(), stderr.Fd()}
-	for i, d := range command.Inherit {
+	for i, d := range descriptors {
 		for len(numbers) <= d.Number {
 			number := ^uintptr(0)
 			if isInherited(len(numbers)) {
@@ -128,7 +130,14 @@ func closeAll(files []*os.File) {
 
 // become replaces this process with the command; it returns only if that failed.
 func become(command Command) error {
-	for _, d := range command.Inherit {
+	for _, d := range command.Streams {
+		restore, err := keep(d.Number)
+		if err != nil {
+			return startFailure(command, err)
+		}
+		defer restore() // there is something to be said, if it was not the command
+	}
+	for _, d := range slices.Concat(command.Inherit, command.Streams) {
 		file, err := d.Open()
 		if err != nil {
 			return err
@@ -160,6 +169,18 @@ func become(command Command) error {
 		return startFailure(command, apart(exec))
 	}
 	return startFailure(command, exec())
+}
+
+// keep keeps a stream of ours, whose number the command's gets, until restore.
+func keep(number int) (restore func(), err error) {
+	ours, err := unix.FcntlInt(uintptr(number), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = duplicate(ours, number) // there is nothing left to say it on
+		_ = unix.Close(ours)
+	}, nil
 }
 
 // inheritError tells a file that could not be made from a command that could

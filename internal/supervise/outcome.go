@@ -14,6 +14,9 @@ type Command struct {
 	// Inherit are files that it gets beside those that this process was given
 	// for it. What the command starts inherits them too, unless it closes them.
 	Inherit []Descriptor
+	// Streams are its standard output (1) and error (2), where they are not those
+	// of this process. A hook has none of them.
+	Streams []Descriptor
 
 	As         *Identity // nil: who this process is
 	NoNewPrivs bool      // it can gain no privileges by executing a program
