@@ -84,6 +84,9 @@ func TestP8ConfigJWTLogsInAgain(t *testing.T) {
 	c := newAuthCase(t, sharedVault(t), "jwt").short()
 	jwt := c.newJWTRole(t)
 	file := writeFile(t, filepath.Join(t.TempDir(), "jwt"), jwt)
+	stays := c.agent(t, c.agentMethod(t, c.vault.Address, "jwt", "role", "ci", "path", "/proc/self/fd/0"))
+	stays.stdin = strings.NewReader(jwt)
+	stays.run().exited(0).childHas("PASSWORD", c.password).says("the JWT is used and cannot be removed")
 	p := newProxy(t, c.vault.Address)
 	l := c.agent(t, c.agentMethod(t, p.address, "jwt", "role", "ci", "path", file), quick...).live()
 	l.nth(1, "start")
@@ -92,9 +95,6 @@ func TestP8ConfigJWTLogsInAgain(t *testing.T) {
 		t.Error("the JWT is still there")
 	}
 	c.arrives(t, l)
-	stays := c.agent(t, c.agentMethod(t, c.vault.Address, "jwt", "role", "ci", "path", "/proc/self/fd/0"))
-	stays.stdin = strings.NewReader(jwt)
-	stays.run().exited(0).childHas("PASSWORD", c.password).says("the JWT is used and cannot be removed")
 }
 
 func TestConfigCertLogin(t *testing.T) {

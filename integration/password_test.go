@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"vaultexec/integration/servers"
 )
 
 // atKeyboard are the places where somebody at a keyboard runs vaultexec.
@@ -129,6 +131,31 @@ func TestP12PasswordWithoutTerminal(t *testing.T) {
 	res.refused("config", `login with user "alice" at auth/`+c.mount, "there is no terminal", "--password-path")
 	if err == nil {
 		t.Error("it succeeds")
+	}
+}
+
+// The same for a directory's people: the question names the mount, a wrong password
+// is one try, and the right one starts the command.
+func TestP1LDAPPasswordIsTyped(t *testing.T) {
+	password := canary(t, "typed pass word")
+	directory, err := servers.StartDirectory(t.Context(), map[string]string{"alice": password})
+	mustDo(t, err)
+	t.Cleanup(func() { _ = directory.Stop() })
+	c := newAuthCase(t, sharedVault(t), "ldap")
+	c.write(t, "config", directory.Config())
+	for _, right := range []bool{false, true} {
+		run := oneProcess.vaultexec(t, "--auth", "ldap", "--username", "alice", "--auth-mount", c.mount, "--env", c.ref).vault(c.vault.Address)
+		term := oneProcess.onTerminal(t, run.exec("/bin/sh", "-c", `[ "$PASSWORD" ] && echo it runs`))
+		term.expect("Password of alice for auth/" + c.mount + " at " + c.vault.Address + ": ")
+		if right {
+			term.send(password + "\n")
+			term.expect("it runs")
+			term.end(0)
+			continue
+		}
+		term.send("wrong\n")
+		term.expect("Vault denied it")
+		term.end(125)
 	}
 }
 

@@ -88,14 +88,18 @@ func TestP4StopDuringFetch(t *testing.T) {
 	}
 }
 
-// A token that somebody gave is theirs, unless --revoke always says otherwise.
+// A token that somebody gave is theirs, unless --revoke always says otherwise, or
+// vault-env's word for it.
 func TestP10GivenTokenIsKept(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		revoke string
-		kept   bool
-	}{{"auto", true}, {"never", true}, {"always", false}} {
-		t.Run(test.revoke, func(t *testing.T) {
+		set  string
+		kept bool
+	}{
+		{"VAULTEXEC_REVOKE=auto", true}, {"VAULTEXEC_REVOKE=never", true}, {"VAULTEXEC_REVOKE=always", false},
+		{"VAULT_REVOKE_TOKEN=true", false}, {"VAULT_REVOKE_TOKEN=false", true},
+	} {
+		t.Run(test.set, func(t *testing.T) {
 			t.Parallel()
 			kv := kvMount(t, 2)
 			kv.put(t, "app", fields{"password": canary(t, "password")})
@@ -103,7 +107,7 @@ func TestP10GivenTokenIsKept(t *testing.T) {
 			mustDo(t, err)
 			token := s.Auth.ClientToken // of policy default too: it may revoke itself
 			register("a token", token)
-			vaultexec(t, "--env", "PASSWORD="+kv.path("app")+"#password", "--revoke", test.revoke).vault(kv.vault.Address).token(token).run().exited(0)
+			vaultexec(t, "--env", "PASSWORD="+kv.path("app")+"#password").env(test.set).vault(kv.vault.Address).token(token).run().exited(0)
 			s, err = kv.vault.Client().Auth().Token().LookupWithContext(t.Context(), token)
 			if kept := err == nil && s != nil; kept != test.kept {
 				t.Errorf("it is there: %v, want %v (%v)", kept, test.kept, err)

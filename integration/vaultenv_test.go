@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/vault/api"
@@ -68,6 +70,33 @@ func TestP1EnvironmentOfVaultEnv(t *testing.T) {
 			res.says("VAULT_ROLE is read as --role", "VAULT_ENV_FROM_PATH is read as vault-env reads it")
 		})
 	}
+}
+
+// The same of secret-init, whose variables have other names, beside a reference of
+// vals.
+func TestP1EnvironmentOfSecretInit(t *testing.T) {
+	t.Parallel()
+	kv := kvMount(t, 2)
+	password, inner := canary(t, "password"), canary(t, "inner password")
+	kv.put(t, "app", fields{"password": password, "db": fields{"password": inner, "port": 5432}})
+	kv.put(t, "all", fields{"USER": "old"})
+	kv.put(t, "all", fields{"USER": "new"})
+	a := newAccount(t, kv.policy(t, "app", "all"))
+	run := vaultexec(t).vault(sharedVault(t).Address).env(
+		"VAULT_ROLE="+a.role, "VAULT_PATH="+loginMount(t), "VAULT_AUTH_METHOD=jwt", "KUBERNETES_SERVICE_ACCOUNT_TOKEN="+a.jwtFile(t, "vault"),
+		"VAULT_FROM_PATH="+kv.data("all")+"#1", "VAULT_PASSTHROUGH=VAULT_ROLE",
+		"SECRET_INIT_DAEMON=true", "SECRET_INIT_LOG_LEVEL=debug", "SECRET_INIT_JSON_LOG=true", "SECRET_INIT_DELAY=1s", "VAULT_REVOKE_TOKEN=true",
+		"PASSWORD=vault:"+kv.data("app")+"#password",
+		"VALS=ref+vault://"+kv.path("app")+"#/password", "VALS_INNER=ref+vault://"+kv.data("app")+"?version=1#/db/password", "VALS_PORT=ref+vault://"+kv.path("app")+"#/db/port",
+	)
+	run.vars = slices.DeleteFunc(run.vars, func(entry string) bool { return strings.HasPrefix(entry, "VAULTEXEC_LOG_") })
+	res := run.run().exited(0)
+	for name, want := range map[string]string{"PASSWORD": password, "VALS": password, "VALS_INNER": inner, "VALS_PORT": "5432", "USER": "old", "VAULT_ROLE": a.role} {
+		res.childHas(name, want)
+	}
+	res.childLacks("VAULT_FROM_PATH", "VAULT_PATH", "VAULT_REVOKE_TOKEN")
+	res.says(`"msg":"VAULT_FROM_PATH is read as vault-env reads it"`, `"msg":"SECRET_INIT_DAEMON is read as --mode"`, `"msg":"VAULT_REVOKE_TOKEN is read as --revoke"`,
+		`"msg":"SECRET_INIT_JSON_LOG is read as --log-format"`, `"msg":"SECRET_INIT_LOG_LEVEL is read as --log-level"`, `"msg":"SECRET_INIT_DELAY has no effect: `)
 }
 
 // The token that the command is given is a living one of the login, and a file
