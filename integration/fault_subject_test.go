@@ -72,6 +72,8 @@ type subject struct {
 	db   *servers.Database // nil: it has no credentials
 	p    *servers.Proxy    // nil: there is nothing between it and Vault
 
+	cluster *servers.Raft // whose nodes its requests may reach; nil: they reach kv's Vault
+
 	r     *running
 	n     int    // the secret's number
 	pid   int    // of the child
@@ -238,22 +240,6 @@ func (s *subject) stop() *result {
 	return res
 }
 
-// audited checks in Vault's own log how often the secret was read in all.
-func (s *subject) audited() {
-	s.t.Helper()
-	if s.kv.vault != sharedVault(s.t) {
-		return // it has no log
-	}
-	reads, err := shared.audit.Requests(s.kv.data(s.path))
-	mustDo(s.t, err)
-	lived := time.Since(s.born)
-	s.t.Logf("%-20s %-10s %3d reads in %5.1f s", s.name, "audit log", len(reads), lived.Seconds())
-	// A read a second, at most a fifth early, and what trouble and starts cost.
-	if limit := 15 + 1.25*lived.Seconds(); float64(len(reads)) > limit {
-		s.t.Errorf("%s: %d reads in %v, want at most %.0f", s.name, len(reads), lived, limit)
-	}
-}
-
 // feltBy has each rule felt n times, and lifts it at that very moment.
 func (s *subject) feltBy(n int, rules ...*servers.Rule) (wait func()) {
 	errc := make(chan error, len(rules))
@@ -289,35 +275,6 @@ func (s *subject) felt(r *servers.Rule, n int) {
 	if err := r.Wait(ctx, n); err != nil {
 		s.t.Fatalf("%s: %d requests, want %d: %v\n%s", s.name, r.Count(), n, err, s.r.outputs())
 	}
-}
-
-// count begins to count requests.
-func (s *subject) count() {
-	s.mark, s.taken, s.since = len(s.p.Requests()), s.p.Connections(), time.Now()
-}
-
-// overAWhile waits until the count has lasted so long that a storm would show:
-// vaultexec makes up to twenty requests a second.
-func (s *subject) overAWhile() { <-time.After(time.Until(s.since.Add(3 * time.Second))) }
-
-// atMost checks that since then there were no more requests, and connections,
-// than at first and then per second.
-func (s *subject) atMost(when string, first, perSecond float64) {
-	s.t.Helper()
-	n, lasted := max(len(s.p.Requests())-s.mark, s.p.Connections()-s.taken), time.Since(s.since)
-	s.t.Logf("%-20s %-10s %3d requests in %5.1f s", s.name, when, n, lasted.Seconds())
-	if limit := first + perSecond*lasted.Seconds(); float64(n) > limit {
-		s.t.Errorf("%s: %s: %d requests in %v, want at most %.0f: %s", s.name, when, n, lasted, limit, s.paths(s.mark))
-	}
-}
-
-// paths are what was asked of the proxy from a request on: path -> how often.
-func (s *subject) paths(from int) string {
-	n := make(map[string]int)
-	for _, r := range s.p.Requests()[from:] {
-		n[r.Path]++
-	}
-	return fmt.Sprint(n)
 }
 
 // setHold makes the child that runs refuse to end, until lift.

@@ -67,12 +67,17 @@ func TestP2RaftLosesItsActiveNode(t *testing.T) {
 	mustDo(t, err)
 	const life = 75 * time.Second // a renewal at 45 to 50 s, and other tries up to 56 s
 	db := databaseIn(t, v, pg, life)
-	at := func(name, address string, db *servers.Database) *subject {
+	member := func(name string, db *servers.Database) *subject {
 		s := newSubject(t, name, v, db)
+		s.cluster = raft
+		return s
+	}
+	at := func(name, address string, db *servers.Database) *subject {
+		s := member(name, db)
 		return s.start(s.command().vault(address).token(s.token(time.Hour)))
 	}
 	through := func(name string, targets ...string) *subject {
-		s := newSubject(t, name, v, db).behind(servers.ProxyOptions{Targets: targets, TLS: true})
+		s := member(name, db).behind(servers.ProxyOptions{Targets: targets, TLS: true})
 		return s.start(s.command().token(s.token(time.Hour)))
 	}
 	subjects := []*subject{
@@ -97,7 +102,7 @@ func TestP2RaftLosesItsActiveNode(t *testing.T) {
 	}
 	// It goes when the renewal of a lease is under way, and those of the others
 	// are due, and one more is being started.
-	late := newSubject(t, "late", v, db).behind(servers.ProxyOptions{Targets: raft.Addresses(), TLS: true})
+	late := member("late", db).behind(servers.ProxyOptions{Targets: raft.Addresses(), TLS: true})
 	c := late.command().token(late.token(time.Hour))
 	hold := subjects[2].p.Add(servers.Rule{Prefix: "/v1/sys/leases/renew", Do: servers.Hang()})
 	subjects[2].felt(hold, 1)
@@ -170,6 +175,28 @@ func TestP2RaftLosesItsActiveNode(t *testing.T) {
 	for _, s := range subjects {
 		s.arrives()
 		s.stop()
+	}
+	othersBounded(t, raft, len(subjects), db.CredsPath(faultRole))
+}
+
+// othersBounded checks what each node was asked beside the secrets that are read
+// each second: few things at each start, once for each renewal, and again for
+// what a node that goes away leaves open.
+func othersBounded(t *testing.T, raft *servers.Raft, subjects int, credentials string) {
+	t.Helper()
+	for i, v := range raft.Nodes {
+		n := make(map[string]int)
+		sum := 0
+		for _, part := range []string{"/auth/token/lookup-self", "/auth/token/renew-self", "/v1/" + credentials, "/sys/internal/ui/mounts/", "/sys/leases/"} {
+			requests, err := v.Requests(part)
+			mustDo(t, err)
+			n[part] = len(requests)
+			sum += len(requests)
+		}
+		t.Logf("server %d: %d other requests of %d subjects", i, sum, subjects)
+		if limit := 6 * subjects; sum > limit {
+			t.Errorf("server %d: %d requests beside the secrets, want at most %d: %v", i, sum, limit, n)
+		}
 	}
 }
 

@@ -158,6 +158,7 @@ func (v *Vault) writeConfig(addr, clusterAddr string, raft section, listeners ..
 	config := section{
 		"storage": section{"raft": raft}, "listener": append([]section{plain}, listeners...),
 		"api_addr": "http://" + addr, "cluster_addr": "https://" + clusterAddr, "disable_mlock": true,
+		requestLog: "info",
 	}
 	if v.bin.KubernetesPlugin != "" {
 		config["plugin_directory"] = filepath.Dir(v.bin.KubernetesPlugin)
