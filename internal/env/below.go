@@ -116,8 +116,8 @@ func (f file) join(place string, members []member, s *Sources, rep *report, fiel
 				continue
 			}
 			if clash && s.OnConflict != ConflictOverwrite {
-				rep.addf(ClassConflict, "%s: %s comes from %s and from %s: leave one out with except=%s, tell them apart with names=path, or choose with --on-conflict keep or overwrite",
-					place, field.name, other.ref, m.ref, m.name+"/"+field.field)
+				rep.add(finding(ClassConflict, "%s: %s comes from %s and from %s: leave one out with except=%s, tell them apart with names=path, or choose with --on-conflict keep or overwrite",
+					place, field.name, other.ref, m.ref, m.name+"/"+field.field).mendedBy("--on-conflict overwrite"))
 				continue
 			}
 			field.field = m.name + "/" + field.field // for the messages of the format

@@ -71,7 +71,7 @@ func (p *Planner) readCredentials(taken destinations, rep *report) {
 		}
 	}
 	if _, there := p.inherited.literals[credentialsVariable]; there && s.OnConflict != ConflictOverwrite && s.OnConflict != ConflictKeep {
-		rep.addf(ClassConflict, "variable %s is there already, so --credentials would take the credentials of a service manager away: choose with --on-conflict overwrite or keep, or leave it out with --drop", credentialsVariable)
+		rep.add(finding(ClassConflict, "variable %s is there already, so --credentials would take the credentials of a service manager away: choose with --on-conflict overwrite or keep, or leave it out with --drop", credentialsVariable).mendedBy("--on-conflict overwrite"))
 	}
 }
 

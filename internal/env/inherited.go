@@ -98,7 +98,7 @@ func readInherited(s *Sources, files []assigned, rep *report) inherited {
 		if !strings.HasPrefix(name, "VAULTEXEC_") {
 			segments, err := s.references(value)
 			if err != nil {
-				rep.addf(ClassConfig, "variable %s: %v", name, err)
+				rep.add(finding(ClassConfig, "variable %s: %v", name, err).mendedBy("--drop " + name))
 				continue
 			}
 			checkKeys("variable "+name, segments, rep)

@@ -115,7 +115,7 @@ func rename(place string, fields secret.Fields, n naming, rep *report) []named {
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		name := n.name(field)
 		if other, ok := first[name]; ok {
-			rep.addf(ClassConflict, "%s: the fields %q and %q both become %s: leave one out with except=, or use case=keep", place, other, field, name)
+			rep.add(finding(ClassConflict, "%s: the fields %q and %q both become %s: leave one out with except=, or use case=keep", place, other, field, name).mendedBy("--case keep"))
 			continue
 		}
 		first[name] = field
@@ -133,11 +133,11 @@ func asVariables(place string, r ref.Ref, list []named, rep *report) []named {
 		switch {
 		case f.value.IsNull():
 		case !isPortable(f.name) && r.File != "":
-			rep.addf(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except=", place, f.field)
+			rep.add(finding(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except=", place, f.field).mendedBy("--case upper"))
 		case !isPortable(f.name) && r.Template != "":
 			rep.addf(ClassNotRepresentable, "%s: a template in place of the key has no name in this format: name the variable with --env NAME=%s", place, r)
 		case !isPortable(f.name):
-			rep.addf(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except= and name it with --env 'NAME=%s#%s'", place, f.field, ref.Escape(r.Path), ref.Escape(f.field))
+			rep.add(finding(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except= and name it with --env 'NAME=%s#%s'", place, f.field, ref.Escape(r.Path), ref.Escape(f.field)).mendedBy("--case upper"))
 		default:
 			variables = append(variables, f)
 		}

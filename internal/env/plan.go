@@ -51,7 +51,7 @@ func (p *Planner) Plan(secrets map[ref.Source]secret.Fields) (Plan, error) {
 	for _, name := range slices.Sorted(maps.Keys(final)) {
 		c := final[name]
 		if strings.Contains(c.value, "\x00") {
-			rep.addf(ClassNotRepresentable, "%s: the value of variable %s has a NUL byte in it, which no environment can hold: use --file, or leave it out with except=", c.place, name)
+			rep.add(finding(ClassNotRepresentable, "%s: the value of variable %s has a NUL byte in it, which no environment can hold: use --file, or leave it out with except=", c.place, name).about(name))
 		}
 		plan.Environ = append(plan.Environ, name+"="+c.value)
 	}
@@ -203,7 +203,7 @@ func settle(o offers, policy Conflict, rep *report) map[string]candidate {
 			continue
 		}
 		if isReserved(c.name) {
-			rep.addf(ClassConfig, "%s: %s decides which programs or libraries run, so no secret sets it by itself: leave it out with except=, or set it with --env %s=REF", c.place, c.name, c.name)
+			rep.add(finding(ClassConfig, "%s: %s decides which programs or libraries run, so no secret sets it by itself: leave it out with except=, or set it with --env %s=REF", c.place, c.name, c.name).about(c.name))
 			continue
 		}
 		there, clash := final[c.name]
@@ -215,7 +215,7 @@ func settle(o offers, policy Conflict, rep *report) map[string]candidate {
 			if c.below {
 				rename = "put the secret's path before it with names=path"
 			}
-			rep.addf(ClassConflict, "variable %s comes from %s and from %s: leave it out with except=, %s, choose with --on-conflict keep or overwrite, or set it with --env %s=REF", c.name, there.place, c.place, rename, c.name)
+			rep.add(finding(ClassConflict, "variable %s comes from %s and from %s: leave it out with except=, %s, choose with --on-conflict keep or overwrite, or set it with --env %s=REF", c.name, there.place, c.place, rename, c.name).mendedBy("--on-conflict overwrite"))
 		}
 	}
 	maps.Copy(final, o.explicit)

@@ -101,7 +101,7 @@ func checkChoices(s *Sources, rep *report) {
 		rep.addf(ClassConfig, "--case is keep or upper, not %q%s", got, didYouMean(got, cases))
 	}
 	if len(s.Keep) > 0 && !s.Pristine {
-		rep.addf(ClassConfig, "--keep says what --pristine leaves, and --pristine is not set: add it, or remove --keep")
+		rep.add(finding(ClassConfig, "--keep says what --pristine leaves, and --pristine is not set: add it, or remove --keep").mendedBy("--pristine"))
 	}
 }
 
@@ -158,7 +158,7 @@ func checkCustom(s *Sources, rep *report) {
 // bring along or take from the settings.
 func checkPrefixes(s *Sources, rep *report) {
 	if n := s.naming(ref.Ref{}); n.spoils() {
-		rep.addf(ClassConfig, "--prefix %q cannot begin a variable's name: a name is letters, digits and _, and begins with no digit", s.Prefix)
+		rep.add(finding(ClassConfig, "--prefix %q cannot begin a variable's name: a name is letters, digits and _, and begins with no digit", s.Prefix).mendedBy("--prefix " + portable(s.Prefix)))
 		return
 	}
 	for _, r := range s.Secrets {
@@ -166,6 +166,20 @@ func checkPrefixes(s *Sources, rep *report) {
 			rep.addf(ClassConfig, "%s%s: prefix %q cannot begin a variable's name: a name is letters, digits and _, and begins with no digit", wholeFlag(r), r, n.prefix)
 		}
 	}
+}
+
+// portable is the prefix that was meant: what no name has in it becomes a _.
+func portable(prefix string) string {
+	prefix = strings.Map(func(r rune) rune {
+		if isPortable("_" + string(r)) {
+			return r
+		}
+		return '_'
+	}, prefix)
+	if !isPortable(prefix) {
+		return "_" + prefix
+	}
+	return prefix
 }
 
 func (n naming) spoils() bool { return n.prefix != "" && !isPortable(n.name("")) }
