@@ -185,6 +185,7 @@ var examples = []example{
 	{file: "docs/verbs.md", first: "vaultexec check --role app --secret internal/database/config", kind: asReport, pod: true, prints: []string{"ok internal/database/config"}},
 	{file: "docs/verbs.md", first: "vaultexec doctor --role app --secret internal/database/config --file /run/secrets/tls.key=kv/web/tls#key", kind: asReport, pod: true,
 		prints: []string{"ok health Vault", "ok jwt for vault, issued by", `ok login as role "app" at auth/kubernetes`, "ok secrets all are there (2)"}},
+	{file: "docs/verbs.md", first: "failed   capabilities  kv/closed: the policies do not allow read of kv/data/closed (mount kv/, KV v2)", kind: asGrammar}, // TestDoctorMendsPolicies
 	{file: "docs/verbs.md", first: "vars=$(vaultexec env --secret internal/database/config --case upper --prefix DB_) || exit", kind: inShell, beside: true,
 		env: databaseConfig, args: []string{"start"}},
 	{file: "docs/verbs.md", first: "# .envrc", kind: asEnvrc, beside: true, env: databaseConfig},

@@ -34,6 +34,7 @@ type command struct {
 	report string  // where the child reports
 	spaces uintptr // clone(2) flags: namespaces of its own
 	shows  bool    // what it prints may have secrets in it: it is vaultexec env
+	shell  string  // a script that runs it as "$@"; empty: nothing does
 }
 
 // vaultexec prepares a run with these flags, in front of a child that reports
@@ -94,6 +95,9 @@ func (c *command) cmd() *exec.Cmd {
 		args = append(append(append([]string{}, c.flags...), "--"), c.argv...)
 	}
 	cmd := exec.Command(c.binary, args...)
+	if c.shell != "" {
+		cmd = exec.Command("/bin/sh", append([]string{"-ec", c.shell, "sh", c.binary}, args...)...)
+	}
 	cmd.Env, cmd.Dir, cmd.Stdin = c.vars, c.dir, c.stdin
 	return cmd
 }

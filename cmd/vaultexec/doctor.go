@@ -40,6 +40,7 @@ type doctor struct {
 	*stage
 	planner *env.Planner
 	client  *fetch.Client // nil: there is nothing to ask Vault for, or no way
+	line    fetch.Line    // to Vault
 	diagnosis
 	code exitCode
 }
@@ -86,7 +87,7 @@ func (d *doctor) run(ctx context.Context) {
 	<-d.stops.Caught()
 	var err error
 	if d.planner, err = env.NewPlanner(sources(d.settings, d.environ)); err != nil {
-		d.failed("settings", classOf(err), err.Error())
+		d.findings("settings", err, nil)
 	} else {
 		d.ok("settings", "they go together")
 	}
@@ -95,30 +96,42 @@ func (d *doctor) run(ctx context.Context) {
 	d.examineHere()
 }
 
-// note adds what a check came to.
+// note adds what a check came to. No failure and no warning goes without what
+// mends it.
 func (d *doctor) note(check, state, detail string, fix ...string) {
 	d.Checks = append(d.Checks, symptom{check, state, detail, fix})
 }
 
-func (d *doctor) ok(check, detail string) { d.note(check, stateOK, detail) }
-func (d *doctor) warn(check, detail string, fix ...string) {
-	d.note(check, stateWarning, detail, fix...)
-}
+func (d *doctor) ok(check, detail string)       { d.note(check, stateOK, detail) }
 func (d *doctor) skipped(check, because string) { d.note(check, stateSkipped, because) }
-func (d *doctor) failed(check, class, detail string, fix ...string) {
+func (d *doctor) warn(check, detail string, fix fetch.Fix) {
+	d.note(check, stateWarning, detail, fix.Lines()...)
+}
+func (d *doctor) failed(check, class, detail string, fix fetch.Fix) {
 	if d.Class == "" {
 		d.Class = class
 	}
 	if d.code == exitOK {
 		d.code = exitMissing
 	}
-	d.note(check, stateFailed, detail, fix...)
+	d.note(check, stateFailed, detail, fix.Lines()...)
 }
 
 // trouble is a failure for which Vault cannot be asked.
-func (d *doctor) trouble(check string, err error, fix ...string) {
-	d.failed(check, classOf(err), err.Error(), fix...)
+func (d *doctor) trouble(check string, err error, fix fetch.Fix) {
+	d.failed(check, classOf(err), err.Error(), fix)
 	d.code = exitTrouble
+}
+
+// vaultFailed is a failure of something asked of Vault: its trouble, or that it
+// refuses.
+func (d *doctor) vaultFailed(check string, err error) {
+	switch fetch.Class(classOf(err)) {
+	case fetch.ClassUnreachable, fetch.ClassTimeout, fetch.ClassTLS, fetch.ClassSealed, fetch.ClassRateLimited:
+		d.trouble(check, err, d.client.Mend(err))
+	default:
+		d.failed(check, classOf(err), err.Error(), d.client.Mend(err))
+	}
 }
 
 // conclude makes the error of it.
@@ -157,16 +170,39 @@ func (d *diagnosis) print(w io.Writer, asJSON bool) error {
 		width = max(width, len(c.Check))
 	}
 	var b strings.Builder
-	for _, c := range d.Checks {
-		// A detail of several lines goes on below itself.
+	row := func(state, check, text string) {
+		// What has several lines goes on below itself.
 		indent := "\n" + strings.Repeat(" ", len("skipped")+2+width+2)
-		fmt.Fprintf(&b, "%-7s  %-*s  %s\n", c.State, width, c.Check, strings.ReplaceAll(c.Detail, "\n", indent))
+		fmt.Fprintf(&b, "%-7s  %-*s  %s\n", state, width, check, strings.ReplaceAll(text, "\n", indent))
+	}
+	for i := 0; i < len(d.Checks); i++ {
+		c := d.Checks[i]
+		if alike := alikeSkipped(d.Checks[i:]); len(alike) > 1 {
+			row(c.State, fmt.Sprintf("%d checks", len(alike)), strings.Join(alike, ", ")+": "+c.Detail)
+			i += len(alike) - 1
+			continue
+		}
+		row(c.State, c.Check, c.Detail)
+		word := "fix"
 		for _, fix := range c.Fix {
-			fmt.Fprintf(&b, "%-7s  %-*s  %s\n", "", width, "", "  "+strings.ReplaceAll(fix, "\n", indent+"  "))
+			row("    "+word, "", fix)
+			word = " or"
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// alikeSkipped are the checks at the beginning that are skipped for one reason.
+func alikeSkipped(checks []symptom) []string {
+	var names []string
+	for _, c := range checks {
+		if c.State != stateSkipped || c.Detail != checks[0].Detail {
+			break
+		}
+		names = append(names, c.Check)
+	}
+	return names
 }
 
 // lately is a length of time for a person.

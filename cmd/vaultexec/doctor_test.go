@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,11 @@ func diagnose(t *testing.T, environ []string, args ...string) (result, diagnosis
 	if err := json.Unmarshal([]byte(got.stdout), &d); err != nil {
 		t.Fatalf("%v: %+v", err, got)
 	}
+	for _, c := range d.Checks {
+		if ill := c.State == stateFailed || c.State == stateWarning; ill != (len(c.Fix) > 0) || slices.ContainsFunc(c.Fix, blank) {
+			t.Errorf("%s is %s and mended by %q: %s", c.Check, c.State, c.Fix, c.Detail)
+		}
+	}
 	for _, secret := range []string{"canary", "hvs.doctor"} {
 		if strings.Contains(got.stdout+got.stderr, secret) {
 			t.Errorf("a value is shown: %+v", got)
@@ -40,6 +46,8 @@ func diagnose(t *testing.T, environ []string, args ...string) (result, diagnosis
 	}
 	return got, d
 }
+
+func blank(line string) bool { return strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") }
 
 // of finds the checks of a name, a line each.
 func (d diagnosis) of(check string) string {
@@ -62,11 +70,11 @@ func TestVerbDoctor(t *testing.T) {
 	for check, want := range map[string]string{
 		"settings":     "ok: they go together",
 		"address":      "ok: http://127.0.0.1:",
-		"dns":          "ok: 127.0.0.1 is 127.0.0.1",
-		"connection":   "ok: ",
+		"dns":          "ok: 127.0.0.1 is no name",
+		"connection":   "ok: 127.0.0.1:",
 		"tls":          "ok: none: ",
 		"health":       "ok: Vault 1.21.0 is unsealed and active",
-		"clock":        "ok: ",
+		"clock":        "ok: agrees with Vault's",
 		"login":        "ok: as the token of VAULT_TOKEN",
 		"token":        "ok: a service token, good for ",
 		"capabilities": "ok: kv/app: read of kv/data/app (mount kv/, KV v2)\nok: kv/app#password: ",
@@ -100,7 +108,10 @@ func TestVerbDoctorFinds(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string { return writeTo(t, filepath.Join(dir, name), text) }
 	good := jwt(fmt.Sprintf(`{"aud":["vault"],"iss":"k8s","sub":"system:serviceaccount:ns:app","exp":%d}`, time.Now().Add(time.Hour).Unix()))
+	endless := jwt(`{"aud":["vault"],"sub":"system:serviceaccount:ns:app"}`)
 	old := jwt(`{"aud":["vault"],"sub":"system:serviceaccount:ns:app","exp":1700000000}`)
+	broken := write("broken.json", `{"a": `)
+	template := write("template", "{{range(loop 140000)}}x{{end}}")
 	for _, tt := range []struct {
 		name   string
 		args   string
@@ -108,39 +119,65 @@ func TestVerbDoctorFinds(t *testing.T) {
 		code   int
 		check  string
 		want   string // its state and the beginning of its detail
-		fix    string // is part of what mends it
+		fix    string // how the first of what mends it begins
+		again  string // the same with what mends it in its place, FIX; empty: it takes more than a flag
 		after  string // another check, and its state
 	}{
-		{"denied", "--secret kv/app --secret kv/other", nil, 3, "capabilities", "failed: kv/other: the policies do not allow read of kv/data/other (mount kv/, KV v2)", `path "kv/data/other" { capabilities = ["read"] }`, "pid 1 ok"},
-		{"no mount", "--secret none/app", nil, 3, "capabilities", "failed: none/app: permission denied: the policies open nothing below its mount, or there is no mount", `path "none/data/app" { capabilities = ["read"] }`, "pid 1 ok"},
-		{"key missing", "--env A=kv/app#passwort", nil, 3, "secrets", "failed: kv/app#passwort: no key passwort in kv/data/app", "vault kv patch kv/app passwort=-", "sizes skipped"},
-		{"secret missing", "--secret kv/none", func(v *fetchtest.Server) { v.Allow("hvs.doctor", "kv/data/none", "read") }, 3, "secrets", "failed: kv/none: no secret at kv/data/none", "vault kv put kv/none KEY=-", "capabilities ok"},
-		{"token revoked", "--secret kv/app", func(v *fetchtest.Server) { v.Revoke("hvs.doctor") }, 3, "token", "failed: Vault at http://127.0.0.1:", "vault login -address=http://127.0.0.1:", "capabilities skipped"},
-		{"token ends", "--secret kv/app", func(v *fetchtest.Server) { v.TokenLife("hvs.doctor", fetchtest.Life{TTL: time.Minute}) }, 0, "token", "warning: a service token, good for ", "vault login -address=", "secrets ok"},
-		{"sealed", "--secret kv/app", func(v *fetchtest.Server) { v.Seal(true) }, 2, "health", "failed: Vault 1.21.0 is sealed", "vault operator unseal", "login skipped"},
+		{"denied", "--secret kv/app --secret kv/other", nil, 3, "capabilities", "failed: kv/other: the policies do not allow read of kv/data/other (mount kv/, KV v2)", `path "kv/data/other" { capabilities = ["read"] }`, "", "pid 1 ok"},
+		{"no mount", "--secret none/app", nil, 3, "capabilities", "failed: none/app: permission denied: the policies open nothing below its mount, or there is no mount", "vault secrets list", "", "pid 1 ok"},
+		{"folder", "--secret kv/dir/*", nil, 3, "capabilities", "failed: kv/dir/*: the policies do not allow list of kv/metadata/dir", `path "kv/metadata/dir/*" { capabilities = ["list"] }` + "\n" + `path "kv/data/dir/*" { capabilities = ["read"] }`, "", "secrets "},
+		{"version of KV v1", "--env A=old/app?version=2#a", func(v *fetchtest.Server) {
+			v.MountKV("old/", 1)
+			v.Put("old/app", `{"a": "canary"}`)
+			v.Allow("hvs.doctor", "old/app", "read")
+		}, 3, "capabilities", "failed: old/app#a: version 2 cannot be asked for", "--env 'A=old/app#a' ", "FIX", "sizes skipped"},
+		{"key near", "--env A=kv/app#passwort", nil, 3, "secrets", "failed: kv/app#passwort: no key passwort in kv/data/app", "--env 'A=kv/app#password' ", "FIX", "sizes skipped"},
+		{"key missing", "--env A=kv/app#x", nil, 3, "secrets", "failed: kv/app#x: no key x in kv/data/app", "vault kv patch kv/app x=-", "", "sizes skipped"},
+		{"secret missing", "--secret kv/none", func(v *fetchtest.Server) { v.Allow("hvs.doctor", "kv/data/none", "read") }, 3, "secrets", "failed: kv/none: no secret at kv/data/none", "vault kv put kv/none KEY=-", "", "capabilities ok"},
+		{"secret near", "--secret kv/orders-d?prefix=X_", func(v *fetchtest.Server) {
+			v.Put("kv/orders-db", `{"a": "canary"}`)
+			v.Allow("hvs.doctor", "kv/data/*", "read")
+			v.Allow("hvs.doctor", "kv/metadata/*", "list")
+		}, 3, "secrets", "failed: kv/orders-d: no secret at kv/data/orders-d", "--secret 'kv/orders-db?prefix=X_' ", "FIX", "capabilities ok"},
+		{"token revoked", "--secret kv/app", func(v *fetchtest.Server) { v.Revoke("hvs.doctor") }, 3, "token", "failed: Vault at http://127.0.0.1:", "unset VAULT_TOKEN && vault login -address=http://127.0.0.1:", "", "capabilities skipped"},
+		{"token ends", "--secret kv/app", func(v *fetchtest.Server) { v.TokenLife("hvs.doctor", fetchtest.Life{TTL: time.Minute}) }, 0, "token", "warning: a service token, good for ", "unset VAULT_TOKEN && vault login -address=", "", "secrets ok"},
+		{"sealed", "--secret kv/app", func(v *fetchtest.Server) { v.Seal(true) }, 2, "health", "failed: Vault 1.21.0 is sealed", "vault operator unseal -address=http://127.0.0.1:", "", "login skipped"},
 		{"clock", "--secret kv/app", func(v *fetchtest.Server) {
 			v.FaultOn("GET sys/health", func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
 				_, _ = w.Write([]byte(`{"initialized": true, "version": "1.21.0"}`))
 			})
-		}, 3, "clock", "failed: this machine's clock is ", "timedatectl set-ntp true", "secrets ok"},
+		}, 3, "clock", "failed: this machine's clock is ", "timedatectl set-ntp true", "", "secrets ok"},
 		{"not initialized", "--secret kv/app", func(v *fetchtest.Server) {
 			v.FaultOn("GET sys/health", func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = w.Write([]byte(`{"initialized": false, "sealed": true, "version": "1.21.0"}`))
 			})
-		}, 2, "health", "failed: Vault 1.21.0 is not initialized", "vault operator init", "login skipped"},
+		}, 2, "health", "failed: Vault 1.21.0 is not initialized", "vault operator init -address=http://127.0.0.1:", "", "login skipped"},
 		{"not Vault", "--secret kv/app", func(v *fetchtest.Server) {
 			v.FaultOn("GET sys/health", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`<html>canary`)) })
-		}, 2, "health", "failed: asking for the health at ", "vault status", "clock skipped"},
-		{"no role", "--role app --jwt-path " + write("good", good) + " --secret kv/app", nil, 3, "login", `failed: login with role "app" at auth/kubernetes`, "", "jwt ok"},
-		{"JWT expired", "--role app --jwt-path " + write("old", old) + " --secret kv/app", nil, 3, "jwt", "failed: for vault, issued by nobody to system:serviceaccount:ns:app, expired ", "kubectl --namespace ns create token app --audience vault > " + dir + "/old", "login failed"},
-		{"no JWT", "--role app --jwt-path " + dir + "/none --secret kv/app", nil, 3, "jwt", "failed: the service account token " + dir + "/none cannot be read", "", "login failed"},
-		{"conflict", "--secret kv/app --prefix 7", nil, 3, "settings", `failed: --prefix "7" cannot begin a variable's name`, "", "token ok"},
-		{"destination", "--file /dev/null/x=kv/app#user", nil, 3, "files", "failed: /dev/null: it is no directory", "", "secrets ok"},
-		{"runtime directory", "--file-env A=kv/app#user --runtime-dir /dev/null/x", nil, 3, "files", "failed: /dev/null/x: ", "", "secrets ok"},
-		{"disk", "--require-tmpfs --file /proc/x=kv/app#user", nil, 3, "files", "failed: /proc ", "", "secrets ok"},
-		{"file of others", "--from " + dir + "/nothing", nil, 3, "sources", "failed: " + dir + "/nothing: ", "", "sizes skipped"},
-		{"too large", "--env-template LARGE=@" + write("template", "{{range(loop 140000)}}x{{end}}"), nil, 3, "sizes", "failed: variable LARGE takes 140007 bytes, and this system passes at most 131072 in one string: hand it over with --file", "", "pid 1 ok"},
+		}, 2, "health", "failed: asking for the health at ", "vault status -address=http://127.0.0.1:", "", "clock skipped"},
+		{"rate limited", "--secret kv/app", func(v *fetchtest.Server) {
+			v.FaultOn("PUT sys/capabilities-self", fetchtest.Status(http.StatusTooManyRequests, "slow down"))
+		}, 2, "capabilities", "failed: asking for the token's capabilities", "export VAULTEXEC_CONCURRENCY=2", "", "secrets ok"},
+		{"no role", "--role app --jwt-path " + write("good", good) + " --secret kv/app", nil, 3, "login", `failed: login with role "app" at auth/kubernetes`, "vault auth list", "", "jwt ok"},
+		{"JWT expired", "--role app --jwt-path " + write("old", old) + " --secret kv/app", nil, 3, "jwt", "failed: for vault, issued by nobody to system:serviceaccount:ns:app, expired ", "kubectl --namespace ns create token app --audience vault > " + dir + "/old", "", "login failed"},
+		{"no JWT", "--role app --jwt-path " + dir + "/none --secret kv/app", nil, 3, "jwt", "failed: the service account token " + dir + "/none cannot be read", `volumes: [{name: vault-token, projected: {sources: [{serviceAccountToken: {path: "none", audience: "vault"}}]}}]`, "", "login skipped"},
+		{"not a JWT", "--role app --jwt-path " + template + " --secret kv/app", nil, 3, "jwt", "failed: " + template + " has no JWT in it", `volumes: [{name: vault-token, `, "", "login skipped"},
+		{"JWT without end", "--role app --jwt-path " + write("endless", endless) + " --secret kv/app", nil, 3, "jwt", "warning: for vault, issued by nobody to system:serviceaccount:ns:app, without an end", "kubectl --namespace ns create token app ", "", "login failed"},
+		{"conflict", "--secret kv/app --prefix 7", nil, 3, "settings", `failed: --prefix "7" cannot begin a variable's name`, "--prefix _7", "--secret kv/app FIX", "token ok"},
+		{"destination", "--file /dev/null/x=kv/app?mode=0440#user", nil, 3, "files", "failed: /dev/null: it is no directory", "--file '/dev/shm/x=kv/app?mode=0440#user'", "FIX", "secrets ok"},
+		{"runtime directory", "--file-env A=kv/app#user --runtime-dir /dev/null/x", nil, 3, "files", "failed: /dev/null/x: ", "--runtime-dir /dev/shm", "--file-env A=kv/app#user FIX", "secrets ok"},
+		{"disk", "--require-tmpfs --file /proc/x=kv/app#user", nil, 3, "files", "failed: /proc ", "--file '/dev/shm/x=kv/app#user'", "--require-tmpfs FIX", "secrets ok"},
+		{"file of others", "--from " + dir + "/nothing", nil, 3, "sources", "failed: " + dir + "/nothing: ", "ls -lR " + dir + "   #", "", "sizes skipped"},
+		{"torn file of others", "--from " + broken, nil, 3, "sources", "failed: " + broken + ":1: ", "${EDITOR:-vi} +1 " + broken, "", "sizes skipped"},
+		{"too large", "--env-template LARGE=@" + template, nil, 3, "sizes", "failed: variable LARGE takes 140007 bytes, and this system passes at most 131072 in one", "--template " + template + ":/dev/shm/large ", "FIX", "pid 1 ok"},
+		{"too large, of a secret", "--secret kv/app?prefix=A_", func(v *fetchtest.Server) {
+			v.Put("kv/app", `{"user": "app", "password": "canary", "blob": "`+strings.Repeat("x", 140_000)+`"}`)
+		}, 3, "sizes", "failed: variable A_blob takes 140008 bytes, ", "--secret 'kv/app?prefix=A_&except=blob' --fd-env 'A_blob=kv/app#blob' ", "FIX", "pid 1 ok"},
+		{"NUL", "--env A=kv/app?refresh=5m#nul", func(v *fetchtest.Server) { v.Put("kv/app", `{"nul": "a\u0000"}`) }, 3, "sizes", "failed: --env A: the value of variable A has a NUL byte in it", "--fd-env 'A=kv/app?refresh=5m0s#nul' ", "FIX", "pid 1 ok"},
+		{"two of a name", "--secret kv/app --secret kv/app?refresh=5m", nil, 3, "sizes", "failed: variable password comes from ", "--on-conflict overwrite", "--secret kv/app --secret kv/app?refresh=5m FIX", "pid 1 ok"},
+		{"no names", "--secret kv/app", func(v *fetchtest.Server) { v.Put("kv/app", `{"a-b": "canary"}`) }, 3, "sizes", `failed: --secret kv/app: the field "a-b" gives no variable's name`, "--case upper", "--secret kv/app FIX", "pid 1 ok"},
+		{"reserved", "--secret kv/app", func(v *fetchtest.Server) { v.Put("kv/app", `{"LD_PRELOAD": "canary"}`) }, 3, "sizes", "failed: --secret kv/app: LD_PRELOAD decides which programs", "--secret 'kv/app?except=LD_PRELOAD' ", "FIX", "pid 1 ok"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			vault, environ := doctorsVault(t)
@@ -151,12 +188,14 @@ func TestVerbDoctorFinds(t *testing.T) {
 			if got.code != tt.code || d.OK != (tt.code == 0) {
 				t.Errorf("exit status %d, want %d: %s", got.code, tt.code, got.stdout)
 			}
-			found := false
+			var found *symptom
 			for _, c := range d.Checks {
-				found = found || c.Check == tt.check && strings.HasPrefix(c.State+": "+c.Detail, tt.want) && strings.Contains(strings.Join(c.Fix, "\n"), tt.fix)
+				if found == nil && c.Check == tt.check && strings.HasPrefix(c.State+": "+c.Detail, tt.want) && len(c.Fix) > 0 && strings.HasPrefix(c.Fix[0], tt.fix) {
+					found = &c
+				}
 			}
-			if !found {
-				t.Errorf("%s is not %q, with %q\n%s", tt.check, tt.want, tt.fix, got.stdout)
+			if found == nil {
+				t.Fatalf("%s is not %q, with %q\n%s", tt.check, tt.want, tt.fix, got.stdout)
 			}
 			check, state := tt.after[:strings.LastIndex(tt.after, " ")], tt.after[strings.LastIndex(tt.after, " ")+1:]
 			if !strings.HasPrefix(d.of(check), state) {
@@ -164,6 +203,13 @@ func TestVerbDoctorFinds(t *testing.T) {
 			}
 			if tt.code != 0 && !strings.Contains(got.stderr, "failed: see above") {
 				t.Errorf("stderr: %s", got.stderr)
+			}
+			if tt.again == "" {
+				return
+			}
+			flags, _, _ := strings.Cut(found.Fix[0], "   # ")
+			if got, d := diagnose(t, environ, strings.Fields(strings.Replace(tt.again, "FIX", strings.ReplaceAll(flags, "'", ""), 1))...); got.code != 0 || !d.OK {
+				t.Errorf("it is not mended by %q: %s", flags, got.stdout)
 			}
 		})
 	}

@@ -9,25 +9,27 @@ import (
 	"vaultexec/internal/fetch"
 )
 
-// examineJWT shows of the JWT of the login what may be shown.
-func (d *doctor) examineJWT() {
+// examineJWT shows of the JWT of the login what may be shown, and tells whether
+// there is one, if one is needed.
+func (d *doctor) examineJWT() bool {
 	claims, there, err := d.client.Claims()
 	switch {
 	case !there:
-		return
+		return true
 	case err != nil:
-		d.failed("jwt", classOf(err), err.Error())
-		return
+		d.failed("jwt", classOf(err), err.Error(), d.client.AnotherJWT())
+		return false
 	}
 	detail := fmt.Sprintf("for %s, issued by %s to %s", orNone(strings.Join(claims.Audience, ", ")), orNone(claims.Issuer), orNone(claims.Subject))
 	switch left := time.Until(claims.Expires); {
 	case claims.Expires.IsZero():
-		d.warn("jwt", shown(detail)+", without an end")
+		d.warn("jwt", shown(detail)+", without an end: who finds it can log in for ever", d.client.AnotherJWT())
 	case left <= 0:
 		d.failed("jwt", string(fetch.ClassAuthDenied), shown(detail)+fmt.Sprintf(", expired %s ago: a projected volume is refreshed, a copy is not", lately(-left)), d.client.AnotherJWT())
 	default:
 		d.ok("jwt", shown(detail)+", good for "+lately(left))
 	}
+	return true // Vault may see it otherwise
 }
 
 // orNone names what is not there.
@@ -49,7 +51,7 @@ func shown(s string) string {
 // examineLogin logs in.
 func (d *doctor) examineLogin(ctx context.Context) bool {
 	if err := d.client.Login(ctx); err != nil {
-		d.vaultFailed("login", err, d.client.MendLogin(err)...)
+		d.vaultFailed("login", err)
 		d.skip("login", "", "without a login")
 		return false
 	}
@@ -57,25 +59,31 @@ func (d *doctor) examineLogin(ctx context.Context) bool {
 	return true
 }
 
-// tlsFix is what may mend a certificate that is refused.
-func tlsFix(l fetch.Line) []string {
-	text, ended := l.Refused.Error(), time.Time{}
-	for _, c := range l.Chain {
-		if time.Now().After(c.Ends) {
-			ended = c.Ends
+// examineToken looks at the token. What keeps Vault from accepting it keeps it from
+// everything.
+func (d *doctor) examineToken(ctx context.Context) bool {
+	t, err := d.client.Token(ctx)
+	if err != nil {
+		d.vaultFailed("token", err)
+		d.skip("token", "", "without a token")
+		return false
+	}
+	if t.Unknown {
+		d.warn("token", "it may not look itself up", fetch.Paste(`path "auth/token/lookup-self" { capabilities = ["read"] }`))
+		return true
+	}
+	life := "for ever"
+	if t.TTL > 0 {
+		life = "for " + lately(t.TTL)
+		if t.Renews {
+			life += ", renewable"
 		}
 	}
-	switch {
-	case strings.Contains(text, "unknown authority") && len(l.Chain) > 0:
-		return []string{"export VAULT_CACERT=/path/to/ca.pem   # of " + l.Chain[len(l.Chain)-1].Issuer}
-	case strings.Contains(text, "expired") && !ended.IsZero():
-		return []string{"# renew Vault's certificate: it ended " + lately(time.Since(ended)) + " ago by this machine's clock"}
-	case strings.Contains(text, "expired"):
-		return []string{"timedatectl set-ntp true   # it is not valid yet by this machine's clock"}
-	case strings.Contains(text, "is not for"):
-		return []string{"export VAULT_TLS_SERVER_NAME=NAME   # one of the names in the certificate"}
-	case strings.Contains(text, "does not speak TLS"):
-		return []string{"export VAULT_ADDR=http://HOST:PORT"}
+	detail := printable(fmt.Sprintf("a %s token, good %s, with policies %s", t.Type, life, strings.Join(t.Policies, ", ")))
+	if _, mount := d.client.AuthMount(); mount == "" && t.TTL > 0 && t.TTL < tokenSoon && !t.Renews {
+		d.warn("token", detail+"\nnobody makes another when it ends", d.client.LoginCommand())
+	} else {
+		d.ok("token", detail)
 	}
-	return nil
+	return true
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
 
-	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
 	"vaultexec/internal/ref"
-	"vaultexec/internal/secret"
 )
 
 const (
@@ -58,14 +57,14 @@ func (d *doctor) examineVault(ctx context.Context) {
 	client, err := fetch.New(cfg)
 	forgetCredentials(d.log)
 	if err != nil {
-		d.failed("address", classOf(err), err.Error())
+		d.failed("address", classOf(err), err.Error(), fetch.MendSettings(err))
 		d.skip("", "", "without settings for Vault")
 		return
 	}
 	d.client = client
 	d.ok("address", client.Address())
 	ctx = fetch.Once(ctx)
-	if !d.examineLine(client.Line(ctx)) {
+	if d.line = client.Line(ctx); !d.examineLine(d.line) {
 		d.skip("tls", "", "Vault cannot be asked")
 		d.examineJWT()
 		return
@@ -75,7 +74,10 @@ func (d *doctor) examineVault(ctx context.Context) {
 		d.examineJWT()
 		return
 	}
-	d.examineJWT()
+	if !d.examineJWT() {
+		d.skip("jwt", "", "without a JWT")
+		return
+	}
 	if err := d.spare(); err != nil {
 		d.skip("jwt", "", err.Error())
 		return
@@ -117,21 +119,27 @@ func (d *doctor) examineLine(l fetch.Line) bool {
 		d.ok("dns", "a socket has no name")
 	case l.Proxy != "":
 		d.ok("dns", "requests go through the proxy "+l.Proxy+", which looks for "+l.Host)
+		d.skip("dns", "tls", "the proxy is in between")
 		return true
 	case l.DNS != nil:
-		d.trouble("dns", lineError{fetch.ClassUnreachable, l.DNS}, "export VAULT_ADDR=https://HOST:8200   # a name that this machine can resolve", "nslookup "+fetch.ShellWord(l.Host))
+		d.trouble("dns", lineError{fetch.ClassUnreachable, l.DNS}, d.client.MendLine(l))
 		d.skip("dns", "tls", "there is no address")
 		return false
+	case net.ParseIP(l.Host) != nil:
+		d.ok("dns", l.Host+" is no name")
 	default:
 		d.ok("dns", l.Host+" is "+strings.Join(l.Addresses, ", "))
 	}
+	there := "the socket"
+	if l.Host != "" {
+		there = net.JoinHostPort(l.Host, l.Port)
+	}
 	if l.Connect != nil {
-		d.trouble("connection", lineError{fetch.ClassUnreachable, l.Connect}, "export VAULT_ADDR=https://HOST:PORT   # where Vault listens, if it is not there",
-			"vault status   # on the machine that it runs on")
+		d.trouble("connection", lineError{fetch.ClassUnreachable, fmt.Errorf("%s: %w", there, l.Connect)}, d.client.MendLine(l))
 		d.skip("connection", "tls", "there is no connection")
 		return false
 	}
-	d.ok("connection", "somebody listens there")
+	d.ok("connection", there+" answers")
 	return d.examineTLS(l)
 }
 
@@ -140,22 +148,29 @@ func (d *doctor) examineTLS(l fetch.Line) bool {
 		d.ok("tls", "none: whoever is on the way can read along")
 		return true
 	}
+	soon := false
 	var chain []string
-	soon := ""
 	for _, c := range l.Chain {
-		chain = append(chain, fmt.Sprintf("%s by %s, until %s", c.Subject, c.Issuer, c.Ends.UTC().Format(time.RFC3339)))
-		if left := time.Until(c.Ends); left < min(certificateSoon, c.Ends.Sub(c.Begins)/5) {
-			soon = "\nit ends in " + lately(left) + ": renew it"
+		left := time.Until(c.Ends)
+		life := "good for " + lately(left)
+		switch {
+		case left <= 0:
+			life = "ended " + lately(-left) + " ago"
+		case time.Now().Before(c.Begins):
+			life = "not valid for another " + lately(time.Until(c.Begins))
+		case left < min(certificateSoon, c.Ends.Sub(c.Begins)/5):
+			life, soon = "ends in "+lately(left), true
 		}
+		chain = append(chain, fmt.Sprintf("%s by %s, until %s: %s", c.Subject, c.Issuer, c.Ends.UTC().Format(time.RFC3339), life))
 	}
 	detail := strings.Join(chain, "\n")
 	switch {
 	case l.Refused != nil:
 		detail = strings.Join(append([]string{l.Refused.Error()}, chain...), "\n")
-		d.trouble("tls", lineError{fetch.ClassTLS, errors.New(detail)}, tlsFix(l)...)
+		d.trouble("tls", lineError{fetch.ClassTLS, errors.New(detail)}, d.client.MendLine(l))
 		return false
-	case soon != "":
-		d.warn("tls", detail+soon)
+	case soon:
+		d.warn("tls", detail, fetch.RenewCertificate())
 	default:
 		d.ok("tls", detail)
 	}
@@ -165,17 +180,21 @@ func (d *doctor) examineTLS(l fetch.Line) bool {
 func (d *doctor) examineHealth(ctx context.Context) bool {
 	h, err := d.client.Health(ctx)
 	if err != nil {
-		d.trouble("health", err, "vault status")
+		fix := d.client.MendHealth(err, d.line)
+		if d.line.Proxy != "" {
+			err = lineError{fetch.Class(classOf(err)), errors.New(err.Error() + ", through the proxy " + d.line.Proxy)}
+		}
+		d.trouble("health", err, fix)
 		d.skipped("clock", "Vault did not say what time it is")
 		return false
 	}
 	defer d.examineClock(h)
 	switch {
 	case !h.Initialized:
-		d.trouble("health", lineError{fetch.ClassSealed, errors.New("Vault " + printable(h.Version) + " is not initialized")}, "vault operator init")
+		d.trouble("health", lineError{fetch.ClassSealed, errors.New("Vault " + printable(h.Version) + " is not initialized")}, d.client.Administer("operator init"))
 		return false
 	case h.Sealed:
-		d.trouble("health", lineError{fetch.ClassSealed, errors.New("Vault " + printable(h.Version) + " is sealed")}, "vault operator unseal")
+		d.trouble("health", lineError{fetch.ClassSealed, errors.New("Vault " + printable(h.Version) + " is sealed")}, d.client.Administer("operator unseal"))
 		return false
 	case h.Standby || h.Performance:
 		d.ok("health", "Vault "+printable(h.Version)+" is unsealed, and a standby: it asks the active node for us")
@@ -186,148 +205,19 @@ func (d *doctor) examineHealth(ctx context.Context) bool {
 }
 
 func (d *doctor) examineClock(h fetch.Health) {
+	way := "behind"
+	if h.Skew < 0 {
+		way = "ahead of"
+	}
 	switch {
 	case !h.Clocked:
 		d.skipped("clock", "there is no Date in Vault's answer")
 	case h.Skew.Abs() > maxSkew:
-		way := "behind"
-		if h.Skew < 0 {
-			way = "ahead of"
-		}
 		d.failed("clock", "clock", fmt.Sprintf("this machine's clock is %s %s Vault's: tokens and certificates that are good may be refused", lately(h.Skew.Abs()), way),
-			"timedatectl set-ntp true   # on the one of the two that is wrong")
+			fetch.SetClock("on the one of the two that is wrong"))
+	case h.Skew != 0:
+		d.ok("clock", lately(h.Skew.Abs())+" "+way+" Vault's, which does no harm")
 	default:
-		d.ok("clock", "it is Vault's")
+		d.ok("clock", "agrees with Vault's")
 	}
 }
-
-func (d *doctor) examineToken(ctx context.Context) bool {
-	t, err := d.client.Token(ctx)
-	if err != nil {
-		d.vaultFailed("token", err, d.client.LoginCommand())
-		d.skip("token", "", "without a token")
-		return false
-	}
-	if t.Unknown {
-		d.warn("token", "it may not look itself up", `path "auth/token/lookup-self" { capabilities = ["read"] }`)
-		return true
-	}
-	life := "for ever"
-	if t.TTL > 0 {
-		life = "for " + lately(t.TTL)
-		if t.Renews {
-			life += ", renewable"
-		}
-	}
-	detail := printable(fmt.Sprintf("a %s token, good %s, with policies %s", t.Type, life, strings.Join(t.Policies, ", ")))
-	if _, mount := d.client.AuthMount(); mount == "" && t.TTL > 0 && t.TTL < tokenSoon && !t.Renews {
-		d.warn("token", detail+"\nnobody makes another when it ends", d.client.LoginCommand())
-	} else {
-		d.ok("token", detail)
-	}
-	return true
-}
-
-// vaultFailed is a failure of something asked of Vault: its trouble, or that it
-// refuses.
-func (d *doctor) vaultFailed(check string, err error, fix ...string) {
-	switch fetch.Class(classOf(err)) {
-	case fetch.ClassUnreachable, fetch.ClassTimeout, fetch.ClassTLS, fetch.ClassSealed, fetch.ClassRateLimited:
-		d.trouble(check, err, fix...)
-	default:
-		d.failed(check, classOf(err), err.Error(), fix...)
-	}
-}
-
-// examineSecrets asks what the token may do with each reference, and reads them.
-func (d *doctor) examineSecrets(ctx context.Context, refs []ref.Ref) {
-	permissions, err := d.client.Permissions(ctx, refs)
-	if err != nil {
-		d.vaultFailed("capabilities", err)
-	}
-	denied := map[string]bool{}
-	for _, p := range permissions {
-		check := "capabilities"
-		switch {
-		case p.Reason != "":
-			denied[p.Reference] = true
-			d.failed(check, string(fetch.ClassDenied), p.Reference+": "+p.Reason, append([]string{"vault secrets list   # is its mount there?"}, p.Policies...)...)
-		case p.Unknown:
-			d.warn(check, p.Reference+": the token may not ask what it may do", `path "sys/capabilities-self" { capabilities = ["update"] }`)
-		case !p.OK:
-			denied[p.Reference] = true
-			d.failed(check, string(fetch.ClassDenied), fmt.Sprintf("%s: the policies do not allow %s of %s (%s)", p.Reference, p.Needs, p.Path, p.Mount), p.Policies...)
-		default:
-			d.ok(check, fmt.Sprintf("%s: %s of %s (%s)", p.Reference, p.Needs, p.Path, p.Mount))
-		}
-	}
-	if d.planner == nil {
-		return
-	}
-	readable := refs[:0:0]
-	for _, r := range refs {
-		if r.Body == "" { // what a write makes is not made for a look
-			readable = append(readable, r)
-		}
-	}
-	secrets, _, err := d.client.Survey(ctx, readable, 0)
-	var missing *fetch.MissingError
-	switch {
-	case errors.As(err, &missing):
-		for _, f := range missing.Findings {
-			if !denied[f.Reference] {
-				d.failed("secrets", missing.Class(), f.String(), f.Mend()...)
-			}
-		}
-	case err != nil:
-		d.vaultFailed("secrets", err)
-	case len(readable) > 0:
-		d.ok("secrets", fmt.Sprintf("all are there (%d)", len(readable)))
-	}
-	if err != nil || len(readable) < len(refs) {
-		d.skipped("sizes", "not everything was read")
-		return
-	}
-	d.examinePlan(ctx, secrets)
-}
-
-// examinePlan looks at what the command would get.
-func (d *doctor) examinePlan(ctx context.Context, secrets map[ref.Source]secret.Fields) {
-	if d.planner == nil {
-		return
-	}
-	if !d.addFiles(ctx, &secrets) {
-		d.skipped("sizes", "not everything was read")
-		return
-	}
-	plan, err := d.planner.Plan(secrets)
-	if err != nil {
-		d.failed("sizes", classOf(err), err.Error())
-		return
-	}
-	if err := env.CheckLimits(nil, plan.Environ, env.SystemLimits()); err != nil {
-		d.failed("sizes", classOf(err), err.Error())
-		return
-	}
-	total, biggest := 0, ""
-	size := 0
-	for _, entry := range plan.Environ {
-		total += len(entry) + 1
-		if len(entry) > size {
-			size = len(entry)
-			biggest, _, _ = strings.Cut(entry, "=")
-		}
-	}
-	detail := fmt.Sprintf("%d variables take %d bytes", len(plan.Environ), total)
-	if biggest != "" {
-		detail += fmt.Sprintf(", %s the most with %d (at most 131072 each)", printable(biggest), size)
-	}
-	if total > largeEnviron {
-		d.warn("sizes", detail+"\nother systems take less: hand the biggest over with --file")
-		return
-	}
-	d.ok("sizes", detail)
-}
-
-// largeEnviron is more than some kernels and runtimes take of an environment.
-const largeEnviron = 1 << 20

@@ -114,13 +114,16 @@ func diagnoseAnswer(err error, seen exchange) *failure {
 	return f
 }
 
+// servesHTTPS is a reason that MendHealth knows.
+const servesHTTPS = "this address serves https"
+
 // refusalWithoutWords explains a 4xx that has no error strings of Vault.
 func refusalWithoutWords(response *api.ResponseError) string {
 	switch {
 	case response != nil && !response.RawError && response.Errors != nil:
 		return "no reason given"
 	case response != nil && strings.Contains(strings.Join(response.Errors, ""), "HTTP request to an HTTPS server"): // net/http's server
-		return "this address serves https: write https:// in VAULT_ADDR"
+		return servesHTTPS + ": write https:// in VAULT_ADDR"
 	}
 	return errNotVault.Error()
 }

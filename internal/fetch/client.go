@@ -97,12 +97,13 @@ type Client struct {
 
 	auth     Auth
 	method   method
-	mount    string    // of the login, without auth/ and slashes at its ends
-	role     string    // of the login
-	jwtPath  string    // as it was set; empty: it was not
-	envToken string    // VAULT_TOKEN
-	agent    bool      // VAULT_AGENT_ADDR is set: an agent that may add its own token
-	wrapped  *wrapping // of a token that is found; nil: it is not wrapped
+	mend     func(said string) Fix // the login, where Vault has said that; see mendlogin.go
+	mount    string                // of the login, without auth/ and slashes at its ends
+	role     string                // of the login
+	jwtPath  string                // as it was set; empty: it was not
+	envToken string                // VAULT_TOKEN
+	agent    bool                  // VAULT_AGENT_ADDR is set: an agent that may add its own token
+	wrapped  *wrapping             // of a token that is found; nil: it is not wrapped
 
 	wants          func(map[ref.Source]secret.Fields) []ref.Ref // nil: nothing
 	requestTimeout time.Duration
@@ -179,6 +180,7 @@ func New(cfg Config) (*Client, error) {
 		c.wrapped = &wrapping{content: tokenIn}
 	}
 	c.method = kinds[c.auth].make(c, cfg)
+	c.mend = func(said string) Fix { return kinds[c.auth].mend(c, cfg, said) }
 	client.ClearToken() // Login decides which token is used
 	return c, nil
 }

@@ -102,6 +102,7 @@ func (t *target) findings(r ref.Ref) []located {
 		}
 		f := *p
 		f.Reference, f.Version, f.excused = r.String(), r.Version, excused
+		f.typed, f.wanted, f.namespace, f.engine = r.Path, r.Key, t.namespace, t.mount
 		found = append(found, located{f, t})
 	}
 	if p := t.problem(); p != nil {
@@ -152,7 +153,7 @@ type located struct {
 func (t *target) problem() *Finding {
 	switch {
 	case t.wrong != "":
-		return &Finding{Kind: Impossible, Reason: t.wrong, Mount: t.mount.String()}
+		return &Finding{Kind: Impossible, Reason: t.wrong, Mount: t.mount.String(), fix: t.mount.mendObjection(t.Source)}
 	case t.refusal != nil:
 		f := mountProblem(t.Path, t.refusal)
 		if t.Below && f.Policy != "" {
@@ -185,6 +186,7 @@ func (r *read) interpret() (secret.Fields, *Finding) {
 		f.Kind, f.Reason = NotFound, flatten(a.said)
 		if meta, ok := a.data["metadata"].(map[string]any); ok && r.mount.inKV2(r.at.path) {
 			f.Kind, f.Reason = removal(meta)
+			f.newest = number(meta["version"])
 		}
 		return nil, f
 	case http.StatusForbidden:

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -23,9 +24,6 @@ func Once(ctx context.Context) context.Context { return oneTry(ctx) }
 
 // Address is where the client asks, without what may let somebody in.
 func (c *Client) Address() string { return c.address }
-
-// LoginCommand is how a person gets a token that is good here, ready to paste.
-func (c *Client) LoginCommand() string { return c.loginCommand() }
 
 // Identity is who the client is, once it has logged in.
 func (c *Client) Identity() string { return c.who() }
@@ -165,15 +163,15 @@ func (c *Client) Claims() (claims Claims, there bool, err error) {
 	}
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {
-		return claims, true, errNoJWT
+		return claims, true, c.noJWT()
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
 	if err != nil {
-		return claims, true, errNoJWT
+		return claims, true, c.noJWT()
 	}
 	object := decodeObject(payload)
 	if object == nil {
-		return claims, true, errNoJWT
+		return claims, true, c.noJWT()
 	}
 	claims = Claims{Issuer: name(text(object["iss"])), Subject: name(text(object["sub"]))}
 	for _, audience := range texts(object["aud"]) {
@@ -187,7 +185,10 @@ func (c *Client) Claims() (claims Claims, there bool, err error) {
 	return claims, true, nil
 }
 
-var errNoJWT = configError("what is in the file is not a JWT: three parts in base64url with dots between them")
+// noJWT is what else may be in the file.
+func (c *Client) noJWT() *Error {
+	return configError(cmp.Or(c.jwtPath, defaultJWTPath) + " has no JWT in it: that is three parts in base64url with dots between them")
+}
 
 // policyFor is what a policy has to say for capabilities of a path.
 func policyFor(path string, capabilities ...string) string {

@@ -59,8 +59,11 @@ func TestPermissions(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if p := all[len(all)-1].Policies; len(p) != 2 || p[1] != `path "none/data/x" { capabilities = ["read"] }` {
-		t.Errorf("the policies are %q", p)
+	if p := all[len(all)-1].Fix.Lines(); len(p) != 3 || p[2] != `path "none/data/x" { capabilities = ["read"] }` {
+		t.Errorf("it is mended by %q", p)
+	}
+	if p := all[3].Fix.Lines(); len(p) != 1 || p[0] != `path "kv/metadata/all/*" { capabilities = ["list"] }`+"\n"+`path "kv/data/all/*" { capabilities = ["read"] }` {
+		t.Errorf("the folder is opened by %q", p)
 	}
 	if n := vault.Count("PUT sys/capabilities-self"); n != 1 {
 		t.Errorf("the capabilities were asked for %d times", n)

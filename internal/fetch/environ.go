@@ -1,11 +1,14 @@
 package fetch
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -14,12 +17,12 @@ import (
 
 // checkAddress finds addresses that would only fail later, and worse.
 func checkAddress(vault *api.Config, defaults Defaults) error {
-	name, address := api.EnvVaultAddress, vault.Address
+	name, variable, address := api.EnvVaultAddress, api.EnvVaultAddress, vault.Address
 	if _, called := defaults.value(name); called != "" {
 		name = called
 	}
 	if vault.AgentAddress != "" { // it is the one that is used
-		name, address = api.EnvVaultAgentAddr, vault.AgentAddress
+		name, variable, address = api.EnvVaultAgentAddr, api.EnvVaultAgentAddr, vault.AgentAddress
 	}
 	u, err := url.Parse(address)
 	switch {
@@ -29,7 +32,24 @@ func checkAddress(vault *api.Config, defaults Defaults) error {
 	case (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "":
 		return nil
 	}
-	return configError(name + " is not an address: write http://HOST[:PORT], https://HOST[:PORT] or unix:///PATH")
+	return configError(name + " is not an address: write http://HOST[:PORT], https://HOST[:PORT] or unix:///PATH").mendedBy("export " + variable + "=" + guessAddress(address))
+}
+
+// hostPort is an address without its scheme, as most are that are none. What else
+// somebody may have put there, a token or a URL with a password, is not repeated.
+var hostPort = regexp.MustCompile(`^([a-z0-9][-a-z0-9]*(?:\.[-a-z0-9]+)*?)(?::([0-9]{1,5}))?$`)
+
+// guessAddress is the address that was meant.
+func guessAddress(address string) string {
+	host := hostPort.FindStringSubmatch(address)
+	if host == nil || strings.HasPrefix(address, "hvs.") || len(address) > 80 {
+		return "https://127.0.0.1:" + vaultPort + "   # or where Vault is"
+	}
+	scheme := "https://"
+	if ip := net.ParseIP(host[1]); host[1] == "localhost" || ip != nil && ip.IsLoopback() {
+		scheme = "http://" // a development server's
+	}
+	return scheme + net.JoinHostPort(host[1], cmp.Or(host[2], vaultPort))
 }
 
 // displayAddress is the address for messages, without what may be a credential:
@@ -79,7 +99,7 @@ func notURL(v string) bool  { _, err := url.Parse(v); return err != nil }
 func blame(err error) error {
 	for _, v := range variables {
 		if value := os.Getenv(v.name); value != "" && v.bad(value) {
-			return configError(fmt.Sprintf("%s has to be %s", v.name, v.want))
+			return configError(fmt.Sprintf("%s has to be %s", v.name, v.want)).mendedBy("unset " + v.name)
 		}
 	}
 	if err := blameTLS(); err != nil {
@@ -87,9 +107,9 @@ func blame(err error) error {
 	}
 	switch text := err.Error(); {
 	case strings.Contains(text, api.EnvVaultClientTimeout):
-		return configError(api.EnvVaultClientTimeout + " has to be a duration, as 10s or, in seconds, 10")
+		return configError(api.EnvVaultClientTimeout + " has to be a duration, as 10s or, in seconds, 10").mendedBy("unset " + api.EnvVaultClientTimeout)
 	case strings.Contains(text, "eader"):
-		return configError(api.EnvVaultHeaders + " has to be a JSON object of strings, without X-Vault- headers")
+		return configError(api.EnvVaultHeaders + " has to be a JSON object of strings, without X-Vault- headers").mendedBy("unset " + api.EnvVaultHeaders)
 	default:
 		return configError(fmt.Sprintf("the VAULT_* variables cannot be used: %v", err))
 	}
@@ -100,7 +120,7 @@ func blame(err error) error {
 func blameTLS() error {
 	cert, key := os.Getenv(api.EnvVaultClientCert), os.Getenv(api.EnvVaultClientKey)
 	if (cert == "") != (key == "") {
-		return configError(fmt.Sprintf("%s and %s go together: set both or none", api.EnvVaultClientCert, api.EnvVaultClientKey))
+		return configError(fmt.Sprintf("%s and %s go together: set both or none", api.EnvVaultClientCert, api.EnvVaultClientKey)).mendedBy(fmt.Sprintf("unset %s %s", api.EnvVaultClientCert, api.EnvVaultClientKey))
 	}
 	groups := []struct {
 		name string
@@ -115,7 +135,7 @@ func blameTLS() error {
 		// A bare Config makes its own transport, from the environment again,
 		// so it is given a fresh one.
 		if err := (&api.Config{HttpClient: bareClient()}).ConfigureTLS(&g.tls); err != nil {
-			return configError(fmt.Sprintf("%s cannot be used: %s", g.name, firstLine(err.Error())))
+			return configError(fmt.Sprintf("%s cannot be used: %s", g.name, firstLine(err.Error()))).mendedBy("unset "+strings.ReplaceAll(g.name, " or", ""), "ls -l "+ShellWord(cmp.Or(g.tls.CACert, g.tls.CAPath, g.tls.ClientCert, "/etc/ssl/certs")))
 		}
 	}
 	return nil

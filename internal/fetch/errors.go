@@ -34,6 +34,7 @@ type Error struct {
 	absent bool // about a file that is not there, or has nothing in it yet
 
 	refusal string // Vault's words, of a login that it refused
+	fix     Fix    // that is known where the error is made; else see Mend
 
 	retryAfter time.Duration // as the server asked; 0 if it did not
 }
@@ -47,6 +48,12 @@ func (e *Error) Class() string { return string(e.class) }
 func (e *Error) Unwrap() error { return e.cause }
 
 func configError(text string) *Error { return &Error{class: ClassConfig, text: text} }
+
+// mendedBy is the error with what mends it.
+func (e *Error) mendedBy(first string, others ...string) *Error {
+	e.fix = Paste(first, others...)
+	return e
+}
 
 // flatten makes one line of Vault's error strings, which are often the
 // bulleted lists of go-multierror:

@@ -96,6 +96,14 @@ type Finding struct {
 	List      bool     // the path is a folder's, for PATH/*
 
 	excused bool // the reference has optional or default
+
+	// What only Mend needs, beside that.
+	typed     string // path of the reference
+	wanted    string // its key
+	namespace string
+	engine    *mount // nil: Vault did not say
+	newest    int    // version, of Deleted; 0: not known
+	fix       Fix    // that is known where the finding is made
 }
 
 // String is one line: the reference, what is wrong, the facts, what to do.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -14,8 +15,10 @@ import (
 
 // Line is the way to Vault, as far as it can be gone.
 type Line struct {
-	Host  string // of the address; empty: there is none, as for a socket
-	Proxy string // that requests go through, and nobody looks behind; empty: there is none
+	Host   string // of the address; empty: there is none, as for a socket
+	Port   string
+	Scheme string
+	Proxy  string // that requests go through, and nobody looks behind; empty: there is none
 
 	Addresses []string // that the host's name has
 	DNS       error    // why it has none
@@ -25,12 +28,15 @@ type Line struct {
 	TLS     bool // https
 	Chain   []Certificate
 	Refused error // why its certificate is not good enough for us, or what else keeps TLS from being spoken
+
+	chain []*x509.Certificate
 }
 
 // Certificate is what may be said of one.
 type Certificate struct {
 	Subject, Issuer string
 	Begins, Ends    time.Time
+	Names           []string // hosts and addresses that it is for
 }
 
 // Line goes the way, one step after the other.
@@ -46,7 +52,8 @@ func (c *Client) Line(ctx context.Context) Line {
 		l.dial(ctx, c, u) // the transport knows which socket
 		return l
 	}
-	l.Host, l.TLS = u.Hostname(), u.Scheme == "https"
+	l.Host, l.Scheme, l.TLS = u.Hostname(), u.Scheme, u.Scheme == "https"
+	l.Port = cmp.Or(u.Port(), map[bool]string{true: "443", false: "80"}[l.TLS])
 	if c.transport.Proxy != nil {
 		if proxy, err := c.transport.Proxy(&http.Request{URL: u}); err == nil && proxy != nil {
 			l.Proxy = proxy.Host
@@ -65,8 +72,7 @@ func (c *Client) Line(ctx context.Context) Line {
 
 // dial makes a connection, which is closed when ctx ends: nothing is asked.
 func (l *Line) dial(ctx context.Context, c *Client, u *url.URL) net.Conn {
-	port := cmp.Or(u.Port(), map[bool]string{true: "443", false: "80"}[l.TLS])
-	conn, err := c.transport.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	conn, err := c.transport.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), l.Port))
 	if err != nil {
 		l.Connect = errors.New(diagnoseSilence(err, c.requestTimeout).reason)
 		return nil
@@ -88,8 +94,9 @@ func (l *Line) shake(ctx context.Context, conn net.Conn, config *tls.Config) {
 		chain = unverified.UnverifiedCertificates
 	}
 	for _, cert := range chain {
-		l.Chain = append(l.Chain, Certificate{name(cert.Subject.String()), name(cert.Issuer.String()), cert.NotBefore, cert.NotAfter})
+		l.Chain = append(l.Chain, describe(cert))
 	}
+	l.chain = chain
 	if err == nil {
 		return
 	}
@@ -99,6 +106,18 @@ func (l *Line) shake(ctx context.Context, conn net.Conn, config *tls.Config) {
 		err = errors.New(diagnoseSilence(err, 0).reason)
 	}
 	l.Refused = err
+}
+
+// describe says of a certificate what may be said of it.
+func describe(cert *x509.Certificate) Certificate {
+	c := Certificate{Subject: name(cert.Subject.String()), Issuer: name(cert.Issuer.String()), Begins: cert.NotBefore, Ends: cert.NotAfter}
+	for _, dns := range cert.DNSNames {
+		c.Names = append(c.Names, name(dns))
+	}
+	for _, ip := range cert.IPAddresses {
+		c.Names = append(c.Names, ip.String())
+	}
+	return c
 }
 
 // name keeps what the other end calls itself to one line.

@@ -120,7 +120,11 @@ func (c *Client) wantsSecondFactor(words string) *Error {
 	if c.method.person {
 		hint = "vaultexec does not ask for: run vault login, and vaultexec with the token that it leaves (--auth token)"
 	}
-	return &Error{class: ClassAuthDenied, text: words + ": Vault wants a second factor (MFA), which " + hint}
+	bad := &Error{class: ClassAuthDenied, text: words + ": Vault wants a second factor (MFA), which " + hint}
+	if c.method.person {
+		return bad.mendedBy(c.loginCommand() + " -method=" + string(c.auth) + " -path=" + ShellWord(c.mount) + "   # and --auth token")
+	}
+	return bad.mendedBy(c.onLogin("list", "identity/mfa/login-enforcement") + "   # which of these asks for it")
 }
 
 // keepGrant notes the token that a login made.

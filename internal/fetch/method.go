@@ -28,23 +28,25 @@ const (
 
 // kind is what New has to know of a way to log in: where it is mounted unless
 // somebody says otherwise (nothing: it has no mount, there is a token already),
-// what the settings lack for it (nothing: they are fine), and how it is made.
+// what the settings lack for it (nothing: they are fine), how it is made, and what
+// mends it, given Vault's words.
 type kind struct {
 	mount string
 	lacks func(Config) string
 	make  func(*Client, Config) method
+	mend  func(*Client, Config, string) Fix
 }
 
 // kinds are all ways to log in.
 var kinds = map[Auth]kind{
-	AuthKubernetes: {"kubernetes", lacksRole, (*Client).kubernetes},
-	AuthJWT:        {"jwt", lacksNothing, (*Client).jwt},
-	AuthAppRole:    {"approle", lacksRoleID, (*Client).appRole},
-	AuthCert:       {"cert", lacksCertificate, (*Client).cert},
-	AuthUserpass:   {"userpass", lacksUsername, (*Client).userpass},
-	AuthLDAP:       {"ldap", lacksUsername, (*Client).ldap},
-	AuthToken:      {"", lacksNothing, (*Client).givenToken},
-	AuthTokenFile:  {"", lacksTokenFile, (*Client).tokenFile},
+	AuthKubernetes: {"kubernetes", lacksRole, (*Client).kubernetes, (*Client).mendKubernetes},
+	AuthJWT:        {"jwt", lacksNothing, (*Client).jwt, (*Client).mendJWT},
+	AuthAppRole:    {"approle", lacksRoleID, (*Client).appRole, (*Client).mendAppRole},
+	AuthCert:       {"cert", lacksCertificate, (*Client).cert, (*Client).mendCert},
+	AuthUserpass:   {"userpass", lacksUsername, (*Client).userpass, (*Client).mendUserpass},
+	AuthLDAP:       {"ldap", lacksUsername, (*Client).ldap, (*Client).mendLDAP},
+	AuthToken:      {"", lacksNothing, (*Client).givenToken, (*Client).mendGivenToken},
+	AuthTokenFile:  {"", lacksTokenFile, (*Client).tokenFile, (*Client).mendTokenFile},
 }
 
 // method is a way to log in of one client. What all have in common is in

@@ -17,9 +17,9 @@ type Permission struct {
 	Path      string // in the API; empty where the mount is not known
 	Needs     string // the capability
 	OK        bool
-	Unknown   bool     // Vault does not say
-	Policies  []string // each opens the path, if it is what its mount is like
-	Reason    string   // what else is wrong with it
+	Unknown   bool   // Vault does not say
+	Fix       Fix    // what opens the path, or mends the reason
+	Reason    string // what else is wrong with it
 
 	at location
 }
@@ -83,7 +83,9 @@ func (c *Client) permission(ctx context.Context, namespace string, r ref.Ref) (P
 			if refusal.rejectsToken() {
 				return p, c.tokenRejected(refusal)
 			}
-			p.Reason, p.Policies = mountProblem(r.Path, refusal).what(), guessedPolicies(r.Path)
+			problem := mountProblem(r.Path, refusal)
+			problem.typed, problem.namespace = r.Path, namespace
+			p.Reason, p.Fix = problem.what(), problem.Mend()
 			return p, nil
 		}
 	}
@@ -91,13 +93,15 @@ func (c *Client) permission(ctx context.Context, namespace string, r ref.Ref) (P
 	p.Path, p.Mount = p.at.path, m.String()
 	switch {
 	case p.at.list:
-		p.Needs, p.Policies = "list", []string{m.listPolicy(p.Path), readPolicy(m.dataOf(p.Path) + "/*")}
+		p.Needs, p.Fix = "list", Paste(m.folderPolicy(p.Path))
 	case p.at.body != "":
-		p.Needs, p.Policies = "update", []string{policyFor(p.Path, "update")}
+		p.Needs, p.Fix = "update", Paste(policyFor(p.Path, "update"))
 	default:
-		p.Policies = []string{readPolicy(p.Path)}
+		p.Fix = Paste(readPolicy(p.Path))
 	}
-	p.Reason = m.objection(r.Source)
+	if p.Reason = m.objection(r.Source); p.Reason != "" {
+		p.Fix = m.mendObjection(r.Source)
+	}
 	return p, nil
 }
 

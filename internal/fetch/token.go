@@ -38,9 +38,9 @@ func (c *Client) givenToken(Config) method {
 func (c *Client) takeToken(token, identity string) error {
 	switch {
 	case strings.ContainsFunc(token, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return configError(identity + " has a character in it that cannot be printed: it is not a token")
+		return configError(identity + " has a character in it that cannot be printed: it is not a token").mendedBy(c.anotherToken())
 	case strings.HasPrefix(token, "{"):
-		return configError(identity + " is JSON and no token: if it has a wrapping token in it, set --wrapped")
+		return configError(identity+" is JSON and no token: if it has a wrapping token in it, set --wrapped").mendedBy("export VAULTEXEC_WRAPPED=true", c.anotherToken())
 	case token != "":
 		c.useToken(token, identity)
 	case c.agent:
@@ -49,6 +49,14 @@ func (c *Client) takeToken(token, identity string) error {
 		return configError("there is no token: log in with " + c.loginCommand() + ", or set VAULT_TOKEN, or --role to log in with the pod's service account")
 	}
 	return nil
+}
+
+// anotherToken is how a person gets one in the place of what is none.
+func (c *Client) anotherToken() string {
+	if c.envToken != "" {
+		return "unset VAULT_TOKEN && " + c.loginCommand() // else it would win
+	}
+	return c.loginCommand()
 }
 
 // loginCommand is how a person gets a token that is good here, ready to paste.
@@ -118,7 +126,7 @@ func runHelper(ctx context.Context, path string) (string, error) {
 		return "", &Error{class: ClassTimeout, text: fmt.Sprintf("the token helper %s did not end in time", path), cause: ctx.Err()}
 	case err != nil:
 		// Its standard error is not repeated: nobody knows what is in it.
-		return "", configError(fmt.Sprintf("the token helper %s failed: %v; run it by hand: %s get", path, err, path))
+		return "", configError(fmt.Sprintf("the token helper %s failed: %v; run it by hand: %s get", path, err, path)).mendedBy(ShellWord(path) + " get > /dev/null && echo it works")
 	}
 	return strings.TrimSpace(stdout.Take()), nil
 }
