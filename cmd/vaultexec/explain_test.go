@@ -44,7 +44,7 @@ func TestVerbExplain(t *testing.T) {
 		"user ok kv/app user 1 - never --env user",
 		file + " ok kv/app password 1 - every 5m0s --file " + file,
 		"--refresh 5m VAULTEXEC_REFRESH",
-		"VAULT_TOKEN - the environment",
+		"VAULT_TOKEN (not shown) the environment",
 		"VAULT_ADDR http://",
 	} {
 		if !hasRow(got.stdout, want) {
@@ -74,7 +74,7 @@ func TestVerbExplainName(t *testing.T) {
 		"password":       "VARIABLE STATE PATH KEY VERSION LEASE REFRESH SET BY\npassword ok kv/app password 1 - every 1m0s --secret kv/app",
 		"stop-timeout":   "SETTING VALUE SET BY\n--stop-timeout 30s default",
 		"VAULTEXEC_ROLE": "SETTING VALUE SET BY\n--role - default",
-		"VAULT_TOKEN":    "VAULT_TOKEN: not inherited: --pass would hand it on\nSETTING VALUE SET BY\nVAULT_TOKEN - the environment",
+		"VAULT_TOKEN":    "VAULT_TOKEN: not inherited: --pass would hand it on\nSETTING VALUE SET BY\nVAULT_TOKEN (not shown) the environment",
 		"INHERITED":      "INHERITED: inherited",
 	} {
 		before := vault.Count("")
@@ -109,7 +109,7 @@ func TestVerbExplainInTrouble(t *testing.T) {
 	vault, environ := verbsVault(t)
 	args := []string{"explain", "--secret", "kv/none", "--env", "A=kv/app#passwort", "--env", "B=kv/app#user"}
 	got := vaultexec(t, environ, args...)
-	for _, want := range []string{"(each key) missing kv/none", "A missing kv/app passwort 1", "B ok kv/app user 1", "--secret (1) --secret"} {
+	for _, want := range []string{"(each key) missing kv/none", "A missing kv/app passwort 1", "B ok kv/app user 1", "--secret (1 given) --secret"} {
 		if !hasRow(got.stdout, want) {
 			t.Errorf("there is no row %q in\n%s", want, got.stdout)
 		}

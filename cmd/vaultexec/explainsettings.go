@@ -42,6 +42,11 @@ func isSettingName(name string) bool {
 var openVariables = []string{"VAULT_ADDR", "VAULT_AGENT_ADDR", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_CAPATH", "VAULT_CLIENT_CERT",
 	"VAULT_CLIENT_KEY", "VAULT_TLS_SERVER_NAME", "VAULT_SKIP_VERIFY", "VAULT_CLIENT_TIMEOUT", "VAULT_CONFIG_PATH"}
 
+// isHidden tells whether a variable's value may be a secret.
+func isHidden(name string) bool {
+	return strings.HasPrefix(name, "VAULT_") && !slices.Contains(openVariables, name)
+}
+
 // explainSettings are all settings, and the variables of the vault command that
 // are set.
 func (s *stage) explainSettings() []explainedSetting {
@@ -55,7 +60,7 @@ func (s *stage) explainSettings() []explainedSetting {
 			return
 		}
 		x := explainedSetting{Name: name, SetBy: by, Set: true}
-		if slices.Contains(openVariables, name) {
+		if !isHidden(name) {
 			x.Value = withoutCredentials(value)
 		}
 		byName[name] = x
@@ -102,8 +107,11 @@ func writeSettings(w io.Writer, list []explainedSetting, onlySet bool) {
 			continue
 		}
 		value := x.Value
-		if x.Items > 0 {
-			value = fmt.Sprintf("(%d)", x.Items)
+		switch {
+		case x.Items > 0:
+			value = fmt.Sprintf("(%d given)", x.Items)
+		case x.Set && value == "" && isHidden(x.Name):
+			value = "(not shown)"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", printable(x.Name), cmp.Or(printable(value), "-"), printable(x.SetBy))
 	}
