@@ -132,6 +132,8 @@ func TestVerbDoctorFinds(t *testing.T) {
 			v.Allow("hvs.doctor", "old/app", "read")
 		}, 3, "capabilities", "failed: old/app#a: version 2 cannot be asked for", "--env 'A=old/app#a' ", "FIX", "sizes skipped"},
 		{"key near", "--env A=kv/app#passwort", nil, 3, "secrets", "failed: kv/app#passwort: no key passwort in kv/data/app", "--env 'A=kv/app#password' ", "FIX", "sizes skipped"},
+		{"key near, in a template", "--template " + write("key.tmpl", `{{ with secret "kv/app" }}{{ .Data.data.passwort }}{{ end }}`) + ":/dev/shm/x", nil, 3, "sizes", "failed: ", "${EDITOR:-vi} +1 '" + dir + "/key.tmpl'", "", "secrets ok"},
+		{"key near, in a file", "--env-file " + write("app.env", "A=1\nB=vault:kv/app#passwort\n"), nil, 3, "secrets", "failed: kv/app#passwort: no key passwort", "B=vault:kv/app#password   # in place of kv/app#passwort, in " + dir + "/app.env:2", "", "sizes skipped"},
 		{"key missing", "--env A=kv/app#x", nil, 3, "secrets", "failed: kv/app#x: no key x in kv/data/app", "vault kv patch kv/app x=-", "", "sizes skipped"},
 		{"secret missing", "--secret kv/none", func(v *fetchtest.Server) { v.Allow("hvs.doctor", "kv/data/none", "read") }, 3, "secrets", "failed: kv/none: no secret at kv/data/none", "vault kv put kv/none KEY=-", "", "capabilities ok"},
 		{"secret near", "--secret kv/orders-d?prefix=X_", func(v *fetchtest.Server) {
@@ -212,6 +214,26 @@ func TestVerbDoctorFinds(t *testing.T) {
 				t.Errorf("it is not mended by %q: %s", flags, got.stdout)
 			}
 		})
+	}
+}
+
+// What is inherited is not vaultexec's to hand over otherwise.
+func TestVerbDoctorDropsWhatIsInherited(t *testing.T) {
+	var environ []string
+	for i := range 11 {
+		environ = append(environ, fmt.Sprintf("LARGE_%c=%s", 'A'+i, strings.Repeat("x", 100_000)))
+	}
+	got, d := diagnose(t, environ)
+	if want := "LARGE_A the most with 100009"; got.code != 0 || !strings.HasPrefix(d.of("sizes"), "warning: ") || !strings.Contains(d.of("sizes"), want) {
+		t.Fatalf("%s, want %s", d.of("sizes"), want)
+	}
+	for _, c := range d.Checks {
+		if c.Check == "sizes" && c.Fix[0] != "--drop LARGE_A   # it is inherited" {
+			t.Errorf("it is mended by %q", c.Fix)
+		}
+	}
+	if _, d := diagnose(t, environ, "--drop", "LARGE_A"); !strings.HasPrefix(d.of("sizes"), "ok: ") {
+		t.Errorf("without it: %s", d.of("sizes"))
 	}
 }
 

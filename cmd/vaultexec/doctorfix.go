@@ -43,12 +43,24 @@ func (a asking) flag() string {
 	case "--credentials":
 		return kind + " " + fetch.ShellWord(text)
 	case "variable":
-		if name, file, ok := strings.Cut(name, " ("); ok { // of --env-file
-			return fetch.ShellWord(name+"=vault:"+text) + "   # in " + strings.TrimSuffix(file, ")")
+		if name, _, ok := strings.Cut(name, " ("); ok { // of --env-file
+			return name + "=vault:" + text
 		}
 		return "export " + fetch.ShellWord(name+"=vault:"+text)
 	}
 	return text
+}
+
+// where says where to write that, if a shell's command line is not the place.
+func (a asking) where() string {
+	switch kind, name, _ := strings.Cut(a.place, " "); {
+	case kind == "variable" && strings.HasSuffix(name, ")"):
+		_, file, _ := strings.Cut(name, " (")
+		return ", in " + strings.TrimSuffix(file, ")")
+	case kind == "variable", a.flag() != a.ref.Written():
+		return ""
+	}
+	return ", in " + a.place
 }
 
 // findings are failures of a plan, each with its own fix; items are what is planned.
@@ -63,11 +75,15 @@ func (d *doctor) findings(check string, err error, items []env.Item) {
 	}
 }
 
-// inFile is where a message has the line of a file that is wrong.
-var inFile = regexp.MustCompile(`([^\s:]+):([0-9]+):`)
+// inFile finds where a message has the line of a file that is wrong: the whole, the
+// file and the line. It is compiled when there is one: package init is in front of
+// every container.
+func inFile(message string) []string {
+	return regexp.MustCompile(`([^\s:]+):([0-9]+)[:,]`).FindStringSubmatch(message)
+}
 
 func (d *doctor) mendPlan(f *env.Finding, items []env.Item) fetch.Fix {
-	line := inFile.FindStringSubmatch(f.Error())
+	line := inFile(f.Error())
 	switch {
 	case f.Fix() != "":
 		return fetch.Paste(f.Fix())

@@ -72,7 +72,7 @@ func (d *doctor) sourcesFailed(refs []ref.Ref, err error) {
 				fix = fetch.Paste(asking{"--from", r}.flag() + "   # takes it as it is, as one variable")
 			}
 		}
-		if line := inFile.FindStringSubmatch(f.Error()); line != nil {
+		if line := inFile(f.Error()); line != nil {
 			fix = fetch.Paste("${EDITOR:-vi} +"+line[2]+" "+fetch.ShellWord(line[1]), fix.Lines()...)
 		}
 		d.failed("sources", f.Class(), f.Error(), fix)

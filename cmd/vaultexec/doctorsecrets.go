@@ -85,7 +85,7 @@ func (d *doctor) withoutVersion(reference string, fix fetch.Fix) fetch.Fix {
 	for _, r := range d.asked(reference) {
 		if r.ref.Version != 0 {
 			r.ref.Version = 0
-			return fetch.Paste(r.flag()+"   # without the version", fix.Lines()...)
+			return fetch.Paste(r.flag()+"   # without the version"+r.where(), fix.Lines()...)
 		}
 	}
 	return fix
@@ -106,7 +106,7 @@ func (d *doctor) mendFinding(f fetch.Finding) fetch.Fix {
 			default:
 				r.ref.Key = near
 			}
-			lines = append(lines, r.flag()+"   # in place of "+f.Reference)
+			lines = append(lines, r.flag()+"   # in place of "+f.Reference+r.where())
 		}
 	}
 	if len(lines) == 0 {

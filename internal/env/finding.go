@@ -26,7 +26,7 @@ type Finding struct {
 	class, text string
 	reference   string // that it is about, if it is one
 	variable    string // that cannot be made as it is, if it is one
-	fix         string // the flag that mends it, where one does
+	fix         string // the flag or the command that mends it, where one does
 }
 
 func (f *Finding) Error() string { return f.text }
@@ -64,11 +64,11 @@ func (f *Finding) Reference() string { return f.reference }
 // Variable is the variable that cannot be made as it is; empty: it is not about one.
 func (f *Finding) Variable() string { return f.variable }
 
-// Fix is the flag that mends it, as a shell takes it; empty: it takes more than one
-// flag, or somebody has to decide.
+// Fix is the flag or the command that mends it, as a shell takes it; empty: it takes
+// more than one, or somebody has to decide.
 func (f *Finding) Fix() string { return f.fix }
 
-func (f *Finding) mendedBy(flag string) *Finding  { f.fix = flag; return f }
+func (f *Finding) mendedBy(fix string) *Finding   { f.fix = fix; return f }
 func (f *Finding) about(variable string) *Finding { f.variable = variable; return f }
 
 func finding(class, format string, args ...any) *Finding {

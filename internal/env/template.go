@@ -2,6 +2,7 @@ package env
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -151,7 +152,7 @@ func readTemplates(s *Sources, taken destinations, rep *report) []rendering {
 	for _, t := range s.Templates {
 		r, err := readRendering(t)
 		if err != nil {
-			rep.addf(ClassConfig, "%v", err)
+			rep.add(finding(ClassConfig, "%v", err).mendedBy(t.edit(err)))
 			continue
 		}
 		if other, twice := variables[t.Name]; twice && t.Dest == "" {
@@ -239,6 +240,16 @@ func (p *Planner) inheritedValue(name string) (string, bool) {
 	return "", false
 }
 
+// edit is the command that opens the template where it is wrong; empty: it is in no
+// file, or something else is wrong.
+func (t Template) edit(err error) string {
+	var wrong *template.Error
+	if t.From == "" || !errors.As(err, &wrong) || wrong.Line() == "" {
+		return ""
+	}
+	return "${EDITOR:-vi} +" + wrong.Line() + " '" + strings.ReplaceAll(t.From, "'", `'\''`) + "'"
+}
+
 // Wanted is what the templates ask for that has not been fetched: it depends on
 // what has been, as where a template goes through a list of names.
 func (p *Planner) Wanted(secrets map[ref.Source]secret.Fields) []ref.Ref {
@@ -272,7 +283,7 @@ func (p *Planner) rendered(secrets map[ref.Source]secret.Fields, rep *report) (v
 		}
 		switch {
 		case err != nil:
-			rep.addf(ClassTemplate, "%v", err)
+			rep.add(finding(ClassTemplate, "%v", err).mendedBy(r.edit(err)))
 		case r.Dest == "":
 			variables[r.Name] = candidate{name: r.Name, value: result.Text, place: r.Place}
 		default:

@@ -37,11 +37,11 @@ func checkAddress(vault *api.Config, defaults Defaults) error {
 
 // hostPort is an address without its scheme, as most are that are none. What else
 // somebody may have put there, a token or a URL with a password, is not repeated.
-var hostPort = regexp.MustCompile(`^([a-z0-9][-a-z0-9]*(?:\.[-a-z0-9]+)*?)(?::([0-9]{1,5}))?$`)
+const hostPort = `^([a-z0-9][-a-z0-9]*(?:\.[-a-z0-9]+)*?)(?::([0-9]{1,5}))?$`
 
 // guessAddress is the address that was meant.
 func guessAddress(address string) string {
-	host := hostPort.FindStringSubmatch(address)
+	host := regexp.MustCompile(hostPort).FindStringSubmatch(address)
 	if host == nil || strings.HasPrefix(address, "hvs.") || len(address) > 80 {
 		return "https://127.0.0.1:" + vaultPort + "   # or where Vault is"
 	}

@@ -11,12 +11,16 @@ import (
 type Error struct {
 	text string
 	key  string // that there is not, if it is that
+	line string // of the template; empty: that is not known
 }
 
 func (e *Error) Error() string { return e.text }
 
 // MissingKey is the key that a map does not have; empty if something else is wrong.
 func (e *Error) MissingKey() string { return e.key }
+
+// Line is where in the template it is, from 1; empty if that is not known.
+func (e *Error) Line() string { return e.line }
 
 // Class is how the failure is sorted for whoever reads it by machine.
 func (*Error) Class() string { return "template" }
@@ -33,7 +37,7 @@ func failf(format string, args ...any) error { return &failure{fmt.Sprintf(forma
 func (o Options) parseError(err error) error {
 	text := strings.TrimPrefix(err.Error(), "template: template:")
 	if line, rest, ok := strings.Cut(text, ": "); ok && isNumber(line) {
-		return &Error{text: fmt.Sprintf("%s, line %s of the template: %s", o.Place, line, rest)}
+		return &Error{text: fmt.Sprintf("%s, line %s of the template: %s", o.Place, line, rest), line: line}
 	}
 	return &Error{text: fmt.Sprintf("%s: the template cannot be parsed: %s", o.Place, text)}
 }
@@ -45,10 +49,10 @@ func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 // anything.
 func (o Options) executeError(err error) error {
 	text := err.Error()
-	line := ""
+	line, where := "", ""
 	if rest, ok := strings.CutPrefix(text, "template: "); ok {
 		if parts := strings.SplitN(rest, ":", 3); len(parts) == 3 && isNumber(parts[1]) {
-			line = ", line " + parts[1] + " of the template"
+			line, where = parts[1], ", line "+parts[1]+" of the template"
 		}
 	}
 	why, key := "it cannot be executed there: its functions do not take such values", ""
@@ -67,7 +71,7 @@ func (o Options) executeError(err error) error {
 			}
 		}
 	}
-	return &Error{fmt.Sprintf("%s%s: %s", o.Place, line, why), key}
+	return &Error{fmt.Sprintf("%s%s: %s", o.Place, where, why), key, line}
 }
 
 // Compiled when there is an error: compiling costs, and package init is in front
