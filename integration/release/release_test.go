@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"debug/buildinfo"
 	"debug/elf"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,20 +20,21 @@ import (
 
 const testVersion = "v1.2.3-test"
 
-// made is a release of one platform, in a directory of its own.
-func made(t *testing.T, source string, p platform, env ...string) string {
+// made is a release of some platforms, in a directory of its own.
+func made(t *testing.T, source string, platforms []platform, env ...string) string {
 	t.Helper()
 	r := release{source: source, out: t.TempDir(), version: testVersion, progress: t.Output(), env: env}
-	if err := r.write(t.Context(), []platform{p}); err != nil {
+	if err := r.write(t.Context(), platforms); err != nil {
 		t.Fatal(err)
 	}
 	return r.out
 }
 
-// copied is a copy of the module's source somewhere else.
+// copied is a copy of the module's source somewhere else, at a path of another
+// length.
 func copied(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "another", "check out")
 	for _, part := range []string{"cmd", "internal"} {
 		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join("../..", part))); err != nil {
 			t.Fatal(err)
@@ -49,34 +52,58 @@ func copied(t *testing.T) string {
 	return dir
 }
 
-// Somebody else's build, elsewhere and from nothing, gives the same bytes; and
-// what it gives is what it says.
+// promised are the platforms of a release, by the names of their binaries.
+var promised = map[string]string{ // name -> what the binary says of itself
+	"vaultexec-linux-amd64": "linux amd64 v1", "vaultexec-linux-arm64": "linux arm64 v8.0", "vaultexec-linux-armv7": "linux arm 7", "vaultexec-linux-s390x": "linux s390x ",
+	"vaultexec-darwin-amd64": "darwin amd64 v1", "vaultexec-darwin-arm64": "darwin arm64 v8.0",
+}
+
+// A release has a binary and its bill of materials for every platform, and what
+// they share; the checksums are of all of it, and there is nothing else.
+// Somebody else's build, elsewhere and from nothing, gives the same bytes: also
+// for another machine than the one it is made on.
 func TestReleaseIsReproducible(t *testing.T) {
-	p := platform{"linux", runtime.GOARCH}
-	one := made(t, "../..", p, "GOAMD64=v3", "GOFLAGS=-tags=other")
-	other := made(t, copied(t), p, "GOCACHE="+t.TempDir())
-	names := []string{p.file(), p.file() + ".cdx.json", "vaultexec.1", license, sumsFile}
+	native := platform{"linux", runtime.GOARCH}
+	again := []platform{native, {"linux", "arm"}}
+	one := made(t, "../..", platforms, "GOAMD64=v3", "GOFLAGS=-tags=other")
+	other := made(t, copied(t), again, "GOCACHE="+t.TempDir())
+
+	names := []string{license, "vaultexec.1"}
+	for name := range promised {
+		names = append(names, name, name+".cdx.json")
+	}
+	for _, name := range append(names, sumsFile) {
+		t.Run(name, func(t *testing.T) {
+			a, err := os.ReadFile(filepath.Join(one, name))
+			if err != nil || len(a) == 0 {
+				t.Fatalf("%d bytes, %v", len(a), err)
+			}
+			b, err := os.ReadFile(filepath.Join(other, name))
+			if name == sumsFile { // of fewer platforms there
+				return
+			}
+			if err != nil && !isOf(name, again) {
+				return
+			}
+			if err != nil || !bytes.Equal(a, b) {
+				t.Errorf("%s differs: %v", name, err)
+			}
+		})
+	}
 	entries, err := os.ReadDir(one)
-	if err != nil || len(entries) != len(names) {
-		t.Errorf("there are %v, error %v, want %q", entries, err, names)
+	if err != nil || len(entries) != len(names)+1 {
+		t.Errorf("there are %v, error %v, want %q and %s", entries, err, names, sumsFile)
 	}
-	for _, name := range names {
-		a, err := os.ReadFile(filepath.Join(one, name))
-		if err != nil {
-			t.Fatal(err)
+	for name, of := range promised {
+		binary := filepath.Join(one, name)
+		t.Run(name+" says", func(t *testing.T) { isFor(t, binary, of) })
+		if strings.Contains(name, "linux") {
+			t.Run(name+" is static", func(t *testing.T) { isStatic(t, binary) })
 		}
-		b, err := os.ReadFile(filepath.Join(other, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(a, b) {
-			t.Errorf("%s differs", name)
-		}
+		t.Run(name+" lists", func(t *testing.T) { listsModules(t, binary) })
 	}
-	binary := filepath.Join(one, p.file())
-	t.Run("static", func(t *testing.T) { isStatic(t, binary) })
 	t.Run("version", func(t *testing.T) {
-		text, err := exec.Command(binary, "version").Output()
+		text, err := exec.Command(filepath.Join(one, native.file()), "version").Output()
 		if err != nil || !strings.HasPrefix(string(text), "vaultexec "+testVersion+" ") {
 			t.Errorf("version: %q, error %v", text, err)
 		}
@@ -84,11 +111,56 @@ func TestReleaseIsReproducible(t *testing.T) {
 	t.Run("checksums", func(t *testing.T) {
 		cmd := exec.Command("sha256sum", "--check", "--strict", sumsFile)
 		cmd.Dir = one
-		if text, err := cmd.CombinedOutput(); err != nil || strings.Count(string(text), ": OK") != 4 {
+		if text, err := cmd.CombinedOutput(); err != nil || strings.Count(string(text), ": OK") != len(names) {
 			t.Errorf("%v\n%s", err, text)
 		}
 	})
-	t.Run("materials", func(t *testing.T) { listsModules(t, binary) })
+}
+
+// isOf tells whether a file is one of a release of these platforms.
+func isOf(name string, platforms []platform) bool {
+	own := !strings.HasPrefix(name, "vaultexec-")
+	for _, p := range platforms {
+		own = own || strings.TrimSuffix(name, ".cdx.json") == p.file()
+	}
+	return own
+}
+
+// isFor checks what a binary says that it is built for: system, architecture and
+// instruction set.
+func isFor(t *testing.T, binary, want string) {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, s := range info.Settings {
+		said[s.Key] = s.Value
+	}
+	arch := said["GOARCH"]
+	level := map[string]string{"amd64": "GOAMD64", "arm64": "GOARM64", "arm": "GOARM"}[arch]
+	if got := said["GOOS"] + " " + arch + " " + said[level]; got != want || said["CGO_ENABLED"] != "0" || said["-trimpath"] != "true" {
+		t.Errorf("it says %s, want %s; %v", got, want, said)
+	}
+}
+
+// What is released is what the Makefile makes: by this program, of the version
+// that git tells.
+func TestMakeRelease(t *testing.T) {
+	cmd := exec.Command("make", "--dry-run", "--no-print-directory", "release", "VERSION="+testVersion)
+	cmd.Dir = "../.."
+	text, err := cmd.CombinedOutput()
+	if want := "go -C integration run ./release -version '" + testVersion + "' -out ../dist\n"; err != nil || string(text) != want {
+		t.Errorf("make release does %q, %v, want %q", text, err, want)
+	}
+	var files []string
+	for _, p := range platforms {
+		files = append(files, p.file())
+	}
+	slices.Sort(files)
+	if want := slices.Sorted(maps.Keys(promised)); !slices.Equal(files, want) {
+		t.Errorf("a release is of %q, want %q", files, want)
+	}
 }
 
 // isStatic checks that a binary asks for no interpreter and no library.
