@@ -15,6 +15,7 @@ var shellReaders = []struct{ shell, script string }{
 	{"sh", `eval "$("$VX" env)" && exec "$@"`},
 	{"dash", `eval "$("$VX" env)" && exec "$@"`},
 	{"bash", `eval "$("$VX" env)" && exec "$@"`},
+	{"zsh", `eval "$("$VX" env)" && exec "$@"`},
 	{"fish", `$VX env --format fish | source; and exec $argv`},
 }
 

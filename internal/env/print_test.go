@@ -2,6 +2,7 @@ package env
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -77,6 +78,25 @@ func TestPrint(t *testing.T) {
 		if want := map[string]string{"json": "{}\n", "yaml": "{}\n"}[dialect]; err != nil || got != want {
 			t.Errorf("nothing for %s: %q, %v", dialect, got, err)
 		}
+	}
+}
+
+// The documentation says of each what it is for.
+func TestDialectsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/verbs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| format | for | holds no |\n| --- | --- | --- |\n")
+	var names []string
+	for row := range strings.Lines(table) {
+		if row[0] != '|' {
+			break
+		}
+		names = append(names, strings.Split(strings.TrimSpace(strings.Split(row, "|")[1]), ", ")...)
+	}
+	if !slices.Equal(names, Dialects()) {
+		t.Errorf("the table has %q, there are %q", names, Dialects())
 	}
 }
 
