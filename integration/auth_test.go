@@ -137,7 +137,7 @@ func TestP1AppRoleLogin(t *testing.T) {
 	for _, verb := range []string{"check", "explain", "doctor"} { // a look uses nothing up
 		look := c.run(t, append(flags, "--secret-id-path", secretID, "--remove-secret-id")...).alone()
 		look.flags = append([]string{verb}, look.flags...)
-		look.run()
+		look.run().exited(0)
 	}
 	if _, err := os.Stat(secretID); err != nil {
 		t.Errorf("nobody asked for its removal: %v", err)
