@@ -1,7 +1,8 @@
 package integration
 
 // Everything that the documentation shows, and what has to come of it. A block
-// that is not here, and a row that no block needs, fails the test.
+// that is not here, and a row that no block needs, fails the test. Blocks of a file
+// that begin alike have a row each, in the same order.
 //
 // What the examples take for granted is here and nowhere else: the secrets in
 // Vault, the role app, the programs that they run, and directories of the
@@ -47,6 +48,7 @@ const (
 	asImage    kind = "dockerfile" // built and run by a container engine
 	asTargets  kind = "make"       // only looked up: they run this test, or much more
 	asPod      kind = "pod"        // a manifest, whose command is run with what kubelet makes of its annotations
+	asPodSpec  kind = "spec"       // of a pod that the API server would take; where it runs vaultexec, that is run with its volumes
 	asPolicy   kind = "hcl"        // accepted by Vault as a policy
 	asFile     kind = "file"       // named by the comment in its first line, for the blocks behind it
 	asGrammar  kind = "grammar"    // not to be run
@@ -87,6 +89,16 @@ func secretFiles(dir string) map[string]string {
 		dir + "/..2026_11_24_12_00_00.1/username": "db-readonly-username", dir + "/..2026_11_24_12_00_00.1/password": "db-secret-password",
 		dir + "/..data": "->..2026_11_24_12_00_00.1", dir + "/username": "->..data/username", dir + "/password": "->..data/password",
 	}
+}
+
+// rowOf is the first row for a block that is not used; below 0: there is none.
+func rowOf(b block, used []bool) int {
+	for i, x := range examples {
+		if !used[i] && x.file == b.file && x.first == b.first() {
+			return i
+		}
+	}
+	return -1
 }
 
 var examples = []example{
@@ -214,7 +226,8 @@ var examples = []example{
 	{file: "docs/from.md", first: "vaultexec --from '/vault/secrets/config?on_change=signal:HUP' --from /etc/app/db -- app", kind: inShell,
 		others: map[string]string{"/vault/secrets/config": "export API_KEY='abc'\n", "/etc/app/db": "DB_USERNAME=app\n"}, env: map[string]string{"API_KEY": "abc", "DB_USERNAME": "app"}},
 
-	{file: "docs/coming-from-csi.md", first: "containers:", kind: asGrammar},
+	{file: "docs/coming-from-csi.md", first: "containers:", kind: asPodSpec},
+	{file: "docs/coming-from-csi.md", first: "containers:", kind: asPodSpec, env: databaseConfig},
 	{file: "docs/coming-from-csi.md", first: "vaultexec --from '/etc/app/db?case=upper&prefix=DB_' -- app", kind: inShell, others: secretFiles("/etc/app/db"), env: databaseConfig},
 	{file: "docs/coming-from-csi.md", first: "vaultexec --from /etc/app/config/app.env -- app", kind: inShell,
 		others: map[string]string{"/etc/app/config/app.env": "DB_USERNAME=db-readonly-username\nDB_PASSWORD='db-secret-password' # of the database\n"}, env: databaseConfig},

@@ -89,19 +89,19 @@ func TestExamples(t *testing.T) {
 		blocks = append(blocks, markdownBlocks(t, "docs/"+filepath.Base(page))...)
 	}
 	s := newExampleStage(t)
-	known := make(map[string]bool)
+	used := make([]bool, len(examples)) // a row is for one block
 	for _, b := range blocks {
 		t.Run(fmt.Sprintf("%s:%d", b.file, b.line), func(t *testing.T) {
-			i := slices.IndexFunc(examples, func(x example) bool { return x.file == b.file && x.first == b.first() })
+			i := rowOf(b, used)
 			if i < 0 {
-				t.Fatalf("examples_table_test.go does not know this block:\n%s", b.text)
+				t.Fatalf("examples_table_test.go has no row for this block, or one that is another block's:\n%s", b.text)
 			}
-			known[b.file+b.first()] = true
+			used[i] = true
 			s.run(t, b, examples[i])
 		})
 	}
-	for _, x := range examples {
-		if !known[x.file+x.first] {
+	for i, x := range examples {
+		if !used[i] {
 			t.Errorf("%s no longer has the block that starts with %q", x.file, x.first)
 		}
 	}
@@ -175,6 +175,8 @@ func (s *exampleStage) run(t *testing.T, b block, x example) {
 		s.runImage(t, b.text)
 	case asPod:
 		s.runPod(t, b.text, x)
+	case asPodSpec:
+		s.runPodSpec(t, b.text, x)
 	case onScreen:
 		s.runOnScreen(t, b.text, x)
 	case inShell:

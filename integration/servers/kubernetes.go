@@ -127,7 +127,14 @@ type Pod struct {
 			Env           []struct{ Name, Value string }
 			VolumeMounts  []struct{ Name, MountPath string }
 		}
+		Volumes []Volume
 	}
+}
+
+// Volume is one of a Pod.
+type Volume struct {
+	Name   string
+	Secret *struct{ SecretName string } // nil: it is another kind of volume
 }
 
 // Pod has the API server check a manifest, in YAML, as strictly as it can, and
