@@ -134,6 +134,13 @@ func FuzzParse(f *testing.F) {
 			f.Add(format, "# x\n"+s, "\n"+s)
 		}
 	}
+	for _, text := range realFiles(f, "seeds/*") {
+		for _, separator := range []string{"=", ": ", `":"`} {
+			if at := strings.Index(text, separator); at >= 0 { // the canary is the beginning of a value
+				f.Add("", text[:at+len(separator)], text[at+len(separator):])
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, format, before, after string) {
 		if CheckFormat(format) != nil || strings.Contains(before+after, canary) {
 			return
@@ -197,6 +204,9 @@ func FuzzMap(f *testing.F) {
 		f.Add("key", s)
 		f.Add(s, "value")
 	}
+	for _, line := range realLines(f, "seeds/*.map", ": ") {
+		f.Add(line[0], line[1])
+	}
 	f.Fuzz(func(t *testing.T, key, value string) {
 		fields, err := parseMap(key + ": " + value + "\nlast: one\n")
 		if err != nil {
@@ -235,6 +245,9 @@ func TestJSON(t *testing.T) {
 func FuzzJSON(f *testing.F) {
 	for _, s := range []string{`{}`, `{"a":{"b":[1,null,"x"]},"c":1e400}`, `{"data":{},"metadata":{"created_time":"","version":1}}`, `{"a":1}x`, `[`, `{"a"`, `{"\ud800":"\u0000"}`} {
 		f.Add(s)
+	}
+	for _, text := range realFiles(f, "seeds/*.json") {
+		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		fields, err := parseObject(text)
@@ -279,6 +292,12 @@ func FuzzProperties(f *testing.F) {
 	for _, s := range []string{"", "plain", " a  b ", "a=b:c#d!e", "\t\n\r\f\x00\x1b", "\\", "é€😀\u2028", "a\\\nb=c"} {
 		f.Add("key", s)
 		f.Add(s, "value")
+	}
+	for _, line := range realLines(f, "seeds/*.properties", "=") {
+		f.Add(line[0], line[1])
+	}
+	for _, text := range realFiles(f, "seeds/*.properties") {
+		f.Add(text, "")
 	}
 	f.Fuzz(func(t *testing.T, key, value string) {
 		_, _ = parseProperties(key + value) // whatever it is

@@ -129,6 +129,11 @@ func FuzzShell(f *testing.F) {
 	for _, s := range []string{"$(id)", "\"`id`\"", "$'a'", "\"$", "~", "a:~", "''~", "\\\n#", "\"\\\n", "a\\\n ", "{a,b}", "!!", "\\~", "a;A=b", "$ ", "$\\\nHOME", "\\\n~", ":\\\n~"} {
 		f.Add(s)
 	}
+	for _, pattern := range []string{"seeds/*.export", "seeds/*.env"} {
+		for _, line := range realLines(f, pattern, "=") {
+			f.Add(line[1])
+		}
+	}
 	f.Fuzz(func(t *testing.T, value string) {
 		for _, text := range []string{"V=" + value, "export V=" + value} {
 			fields, err := parseShell(text)

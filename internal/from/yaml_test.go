@@ -45,6 +45,9 @@ func FuzzYAML(f *testing.F) {
 		"a: |\n\n  \n   b", "a:   # c\nb: ~", "a: \"\\_\\L\\P\\0\"", "'': ''", "a: b\t#c", "a: -\n", "-a: ?b\n", ": a", "a: |\r\n  b\r\n\r\n", "a: |\n \t\n b", "a: |\n b\n# c\n c"} {
 		f.Add(s)
 	}
+	for _, text := range realFiles(f, "seeds/*.yaml") {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		fields, problem := parseYAML(text)
 		if problem != nil || len(fields) == 0 {

@@ -65,7 +65,7 @@ func TestParseValueErrors(t *testing.T) {
 // FuzzParseValue holds that nothing of a value is lost: written again, what
 // was understood parses to the same.
 func FuzzParseValue(f *testing.F) {
-	for _, s := range seeds {
+	for _, s := range append(realReferences(f), seeds...) {
 		f.Add(s)
 		f.Add("vault:" + s)
 		f.Add("a${vault:" + s + "}b${vault:kv/a#k}")
@@ -82,9 +82,12 @@ func FuzzParseValue(f *testing.F) {
 			}
 			b.WriteString(s.Literal)
 			if s.Ref != nil {
-				inner := "vault:" + text(*s.Ref)
+				inner := "vault:" + strings.TrimPrefix(text(*s.Ref), "vault:")
 				if written, ok := strings.CutPrefix(inner, "vault:>>"); ok {
 					inner = ">>vault:" + written
+				}
+				if s.Ref.Inner != nil {
+					inner = valsScheme + text(*s.Ref) + "+" // which ends it, whatever is before
 				}
 				if len(segments) > 1 {
 					inner = "${" + inner + "}"

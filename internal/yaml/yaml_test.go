@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -88,10 +89,31 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// realFiles are the texts of files in testdata as they are met in practice.
+func realFiles(f *testing.F, pattern string) []string {
+	f.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", pattern))
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no seeds %s: %v", pattern, err)
+	}
+	var texts []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	return texts
+}
+
 // FuzzParse holds that nothing panics and that an error repeats nothing.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"a: 1\nb:\n- c\n- d: |\n    x\n", "[a, {b: \"c\"}]", "- - >\n    x\n   y\n", "a: {b: [1, 2]}\n"} {
 		f.Add(s)
+	}
+	for _, text := range realFiles(f, "seeds/*.yaml") {
+		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		node, err := Parse(text)
