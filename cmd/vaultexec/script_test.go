@@ -19,6 +19,8 @@ import (
 //
 // which runs a program whose exit status is to be N, and a Vault with the secret
 // kv/app at $VAULT_ADDR, where the token "token" may read.
+//
+// With UPDATE_SCRIPTS=1 the output that a script compares with is written into it.
 func TestScript(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -12,12 +12,16 @@ import (
 	"vaultexec/internal/secret"
 )
 
-// TestPeer renders what consul-template and sprig rendered. The file was written
-// by a program around them (consul-template v0.41.1, sprig v3.3.0): for each
-// template what they wrote, or that they failed. Left out is where we differ on
-// purpose: what they panic at, TOML that is none, base64 errors as output,
-// ligatures and ß as the first letter of a title, and what makes them count for
-// ever. Its times were written where it is UTC.
+// TestPeer renders what consul-template and sprig rendered (v0.41.1, v3.3.0): for
+// each template the file has what they wrote, or that they failed. What they write
+// is put into it by
+//
+//	go -C integration/servers/vault run ./peer -update
+//
+// and without -update compared with it, which an integration test does. Left out is
+// where we differ on purpose: what they panic at, TOML that is none, base64 errors as
+// output, ligatures and ß as the first letter of a title, and what makes them count
+// for ever. Its times were written where it is UTC.
 func TestPeer(t *testing.T) {
 	defer func(local *time.Location) { time.Local = local }(time.Local)
 	time.Local = time.UTC
@@ -53,21 +57,24 @@ func TestPeer(t *testing.T) {
 	}
 }
 
-// peerSecrets are the two that the templates of the file read.
-func peerSecrets() map[string]string {
-	return map[string]string{
-		"kv/app": `{"user": "alice", "password": "p<a>&ss", "port": 5432, "ratio": 0.5, "big": 12345678901234567890,
-		"on": true, "none": null, "list": ["a", "b", 3], "nested": {"a": {"b": "c"}, "n": 1}}`,
-		"kv/data/app": `{"data": {"user": "bob", "password": "q", "port": 5432},
-		"metadata": {"version": 3, "deletion_time": "", "destroyed": false}}`,
+// peerSecrets are those that the templates of the file read: path -> data.
+func peerSecrets(t *testing.T) (secrets map[string]json.RawMessage) {
+	t.Helper()
+	content, err := os.ReadFile("testdata/peer_secrets.json")
+	if err == nil {
+		err = json.Unmarshal(content, &secrets)
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secrets
 }
 
 func render(t *testing.T, source string) (string, error) {
 	t.Helper()
 	secrets := map[ref.Source]secret.Fields{}
-	for path, text := range peerSecrets() {
-		secrets[whole(path)] = answer(t, text)
+	for path, text := range peerSecrets(t) {
+		secrets[whole(path)] = answer(t, string(text))
 	}
 	template, err := Parse(source, Options{Place: "test"})
 	if err != nil {

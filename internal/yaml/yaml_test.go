@@ -11,8 +11,10 @@ import (
 )
 
 // TestPeer reads what gopkg.in/yaml.v2 v2.4.0, which consul-template has, reads to
-// the same. The file was written by a program around it, out of what fuzzing the two
-// against each other had found.
+// the same. The texts are out of what fuzzing the two against each other had found;
+// what the library makes of them is put there by
+//
+//	go -C integration/servers/vault run ./peer -update
 func TestPeer(t *testing.T) {
 	content, err := os.ReadFile("testdata/peer.json")
 	if err != nil {
