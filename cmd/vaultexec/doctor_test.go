@@ -217,6 +217,27 @@ func TestVerbDoctorFinds(t *testing.T) {
 	}
 }
 
+// A reference that is inherited is dropped where a flag stands in for it.
+func TestVerbDoctorHandsOverWhatIsInherited(t *testing.T) {
+	vault, environ := doctorsVault(t)
+	vault.Put("kv/app", `{"blob": "`+strings.Repeat("x", 140_000)+`"}`)
+	environ = append(environ, "BLOB=vault:kv/app#blob")
+	got, d := diagnose(t, environ)
+	fix := ""
+	for _, c := range d.Checks {
+		if c.Check == "sizes" && c.State == stateFailed {
+			fix = c.Fix[0]
+		}
+	}
+	flags, _, _ := strings.Cut(fix, "   # ")
+	if got.code != 3 || flags != "--drop BLOB --fd-env 'BLOB=kv/app#blob'" {
+		t.Fatalf("it is mended by %q: %s", fix, got.stdout)
+	}
+	if got, d := diagnose(t, environ, strings.Fields(strings.ReplaceAll(flags, "'", ""))...); got.code != 0 || !d.OK {
+		t.Errorf("it is not mended: %s", got.stdout)
+	}
+}
+
 // What is inherited is not vaultexec's to hand over otherwise.
 func TestVerbDoctorDropsWhatIsInherited(t *testing.T) {
 	var environ []string

@@ -110,6 +110,9 @@ func (d *doctor) handOver(name string, items []env.Item) fetch.Fix {
 		whole.ref.Except = append(slices.Clone(whole.ref.Except), key)
 		rest = whole.flag() + " "
 	}
+	if kind == "variable" && !strings.HasSuffix(item.Place, ")") { // it is inherited, and would stay
+		rest = "--drop " + fetch.ShellWord(name) + " "
+	}
 	if kind == "--from" {
 		return fetch.Paste(rest + "  # and the command reads " + fetch.ShellWord(o.Source.File) + " itself")
 	}
