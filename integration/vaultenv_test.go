@@ -130,8 +130,10 @@ func TestP1TokenFileOfVaultEnv(t *testing.T) {
 	password := canary(t, "password")
 	kv.put(t, "app", fields{"password": password})
 	file := writeFile(t, filepath.Join(t.TempDir(), "token"), kv.token(t, "app")+"\n")
-	res := vaultexec(t).vault(kv.vault.Address).env("VAULT_TOKEN_FILE="+file, "VAULT_ROLE=nobody", "PASSWORD=vault:"+kv.data("app")+"#password").run().exited(0)
-	res.childHas("PASSWORD", password)
-	res.childLacks("VAULT_TOKEN_FILE", "VAULT_TOKEN")
-	res.says("VAULT_TOKEN_FILE is read as --token-file")
+	for _, variable := range []string{"VAULT_TOKEN_FILE", "VAULT_TOKEN_PATH"} {
+		res := vaultexec(t).vault(kv.vault.Address).env(variable+"="+file, "VAULT_ROLE=nobody", "PASSWORD=vault:"+kv.data("app")+"#password").run().exited(0)
+		res.childHas("PASSWORD", password)
+		res.childLacks(variable, "VAULT_TOKEN")
+		res.says(variable + " is read as --token-file")
+	}
 }

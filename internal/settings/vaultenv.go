@@ -3,6 +3,8 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,12 +149,14 @@ func (s *Settings) adoptLogin(values map[string]string) (notes []Note, err error
 		notes = append(notes, s.adopted("VAULT_TOKEN", ""))
 	}
 	own := slices.ContainsFunc(loginSettings, s.IsSet)
-	if file := values["VAULT_TOKEN_FILE"]; file != "" && !own && (values["VAULT_TOKEN"] == "" || handOn) {
-		s.Auth, s.TokenFile, s.origins["auth"] = "token-file", file, "VAULT_TOKEN_FILE"
-		return append(notes, s.adopted("VAULT_TOKEN_FILE", "token-file")), nil
+	if own || values["VAULT_TOKEN"] != "" && !handOn {
+		return notes, nil
 	}
-	asks := values["VAULT_ROLE"] != "" || values["VAULT_AUTH_METHOD"] != ""
-	if own || !asks || values["VAULT_TOKEN"] != "" && !handOn {
+	if variable := tokenVariable(values); variable != "" {
+		s.Auth, s.TokenFile, s.origins["auth"] = "token-file", values[variable], variable
+		return append(notes, s.adopted(variable, "token-file")), nil
+	}
+	if values["VAULT_ROLE"] == "" && values["VAULT_AUTH_METHOD"] == "" {
 		return notes, nil
 	}
 	method := values["VAULT_AUTH_METHOD"]
@@ -178,6 +182,21 @@ func (s *Settings) adoptLogin(values map[string]string) (notes []Note, err error
 	take(&s.AuthMount, "auth-mount", "", "VAULT_PATH")
 	take(&s.JWTPath, "jwt-path", "", "KUBERNETES_SERVICE_ACCOUNT_TOKEN", "VAULT_JWT_FILE")
 	return notes, nil
+}
+
+// tokenVariable is the variable that names the file of a token; empty: none does.
+// A file of VAULT_TOKEN_PATH need not be there, as in vault-env: without it
+// VAULT_ROLE logs in.
+func tokenVariable(values map[string]string) string {
+	if values["VAULT_TOKEN_FILE"] != "" {
+		return "VAULT_TOKEN_FILE"
+	}
+	if path := values["VAULT_TOKEN_PATH"]; path != "" {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return "VAULT_TOKEN_PATH" // what else is wrong with it, the login says
+		}
+	}
+	return ""
 }
 
 // addFromPath reads VAULT_ENV_FROM_PATH: PATH[#VERSION], separated by commas.

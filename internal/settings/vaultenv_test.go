@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,6 +24,10 @@ func adopt(t *testing.T, environ map[string]string, args ...string) (*Settings, 
 }
 
 func TestAdoptVaultEnv(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name    string
 		environ map[string]string
@@ -42,6 +48,11 @@ func TestAdoptVaultEnv(t *testing.T) {
 			}, []string{"token-file", "/t", "VAULT_TOKEN_FILE", "VAULT_TOKEN_FILE", ""}},
 		{"a token beside its file", map[string]string{"VAULT_TOKEN_FILE": "/t", "VAULT_TOKEN": "hvs.x"}, "", func(s *Settings) any { return s.TokenFile }, ""},
 		{"our own words beside its file", map[string]string{"VAULT_TOKEN_FILE": "/t"}, "--role mine", func(s *Settings) any { return s.TokenFile }, ""},
+		{"a token's path", map[string]string{"VAULT_TOKEN_PATH": token, "VAULT_ROLE": "app"}, "",
+			func(s *Settings) any { return []string{s.Auth, s.TokenFile, s.Role} }, []string{"token-file", token, ""}},
+		{"a token's path without a token", map[string]string{"VAULT_TOKEN_PATH": "/none", "VAULT_ROLE": "app"}, "",
+			func(s *Settings) any { return []string{s.Auth, s.TokenFile, s.Role} }, []string{"", "", "app"}},
+		{"a token's path beside its file", map[string]string{"VAULT_TOKEN_PATH": token, "VAULT_TOKEN_FILE": "/t"}, "", func(s *Settings) any { return s.TokenFile }, "/t"},
 		{"our own words", map[string]string{"VAULT_ROLE": "app", "VAULT_PATH": "k8s"}, "--role mine", func(s *Settings) any { return []string{s.Role, s.AuthMount} }, []string{"mine", ""}},
 		{"a stray path", map[string]string{"VAULT_PATH": "/usr/bin/vault"}, "", func(s *Settings) any { return s.AuthMount }, ""},
 		{"daemon", map[string]string{"VAULT_ENV_DAEMON": "true"}, "", func(s *Settings) any { return s.Mode }, ModeSupervise},
@@ -97,6 +108,7 @@ func TestAdoptVaultEnvNotes(t *testing.T) {
 		"VAULT_ROLE":                       {"app", []Note{{"VAULT_ROLE is read as --role", false}}},
 		"VAULT_AUTH_METHOD":                {"jwt", []Note{{"VAULT_AUTH_METHOD is read as vault-env reads it", false}}},
 		"VAULT_TOKEN_FILE":                 {"/t", []Note{{"VAULT_TOKEN_FILE is read as --token-file", false}}},
+		"VAULT_TOKEN_PATH":                 {"/dev/null", []Note{{"VAULT_TOKEN_PATH is read as --token-file", false}}},
 		"VAULT_TOKEN":                      {"vault:login", []Note{{"VAULT_TOKEN is read as vault-env reads it", false}}},
 		"VAULT_ENV_FROM_PATH":              {"kv/a", []Note{{"VAULT_ENV_FROM_PATH is read as vault-env reads it", false}}},
 		"VAULT_FROM_PATH":                  {"kv/a", []Note{{"VAULT_FROM_PATH is read as vault-env reads it", false}}},
