@@ -154,6 +154,26 @@ func TestP2CertificateExpires(t *testing.T) {
 	s.stop()
 }
 
+// An authority that is replaced, and its file a while after that, cuts nobody off
+// for longer: requests with and without a body go through again.
+func TestP2AuthorityChanges(t *testing.T) {
+	t.Parallel()
+	v := sharedVault(t)
+	s := newSubject(t, "authority", v, faultDatabase(t, v)).behind(servers.ProxyOptions{Targets: []string{v.Address}, TLS: true})
+	s.start(s.command().token(s.token(leaseLife)))
+	s.arrives()
+	until := s.validUntil()
+	mustDo(t, s.p.ChangeAuthority())
+	s.count()
+	s.rotate()
+	s.overAWhile()
+	s.undisturbed("unknown authority")
+	mustDo(t, s.p.PublishAuthority())
+	s.arrives()
+	s.renewed(until)
+	s.stop()
+}
+
 // The same for a proxy that is not there at all for a time.
 func TestP2ConnectionRefused(t *testing.T) {
 	t.Parallel()

@@ -11,10 +11,10 @@ import (
 
 // proxyTLS is a certificate that can be replaced while it is served.
 type proxyTLS struct {
-	ca    *authority
 	addrs []net.IP
 
 	mu      sync.Mutex
+	ca      *authority
 	current *tls.Certificate
 }
 
@@ -33,12 +33,12 @@ func newProxyTLS(caFile, addr string) (*proxyTLS, error) {
 }
 
 func (t *proxyTLS) replace(from, to time.Time) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	der, key, err := t.ca.sign("proxy", from, to, t.addrs...)
 	if err != nil {
 		return err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.current = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 	return nil
 }
@@ -57,6 +57,33 @@ func (p *Proxy) SetCertificate(from, to time.Time) error {
 		return errors.New("the proxy has no certificate, it serves plain HTTP")
 	}
 	return p.tls.replace(from, to)
+}
+
+// ChangeAuthority replaces the authority and the certificate, and ends all
+// connections. The file CA has the old one until PublishAuthority.
+func (p *Proxy) ChangeAuthority() error {
+	ca, err := newAuthority("another proxy test authority")
+	if err != nil {
+		return err
+	}
+	if p.tls == nil {
+		return errors.New("the proxy has no certificate, it serves plain HTTP")
+	}
+	p.tls.mu.Lock()
+	p.tls.ca = ca
+	p.tls.mu.Unlock()
+	if err := p.RenewCertificate(); err != nil {
+		return err
+	}
+	p.Disconnect()
+	return nil
+}
+
+// PublishAuthority puts the authority into the file CA.
+func (p *Proxy) PublishAuthority() error {
+	p.tls.mu.Lock()
+	defer p.tls.mu.Unlock()
+	return os.WriteFile(p.CA, p.tls.ca.pem, 0o644)
 }
 
 // ExpireCertificate replaces the certificate by one that ended a minute ago,

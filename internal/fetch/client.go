@@ -90,7 +90,7 @@ type Config struct {
 // that Fetch may be called from several goroutines.
 type Client struct {
 	api            *api.Client
-	transport      *http.Transport
+	transport      *transport
 	address        string // as messages show it: without a password
 	namespace      string // of references that name none
 	loginNamespace string
@@ -144,16 +144,17 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	concurrency := cmp.Or(cfg.Concurrency, defaultConcurrency)
-	transport := vault.HttpClient.Transport.(*http.Transport)
-	tune(transport, concurrency, timeout)
+	base := vault.HttpClient.Transport.(*http.Transport)
+	tune(base, concurrency, timeout)
 	vault.MaxRetries = 0 // retry.go knows better which and how long
 	vault.Timeout = 0    // every try has its own, see attempt
 	client, err := api.NewClient(vault)
 	if err != nil {
 		return nil, blame(err)
 	}
-	reloadClientCertificate(transport, cfg.Defaults)
-	vault.HttpClient.Transport = limitBodies{transport}
+	reloadClientCertificate(base, cfg.Defaults)
+	transport := newTransport(base, cfg.Defaults)
+	vault.HttpClient.Transport = transport
 	// With VAULT_WRAP_TTL set every answer would come wrapped.
 	client.SetWrappingLookupFunc(func(string, string) string { return "" })
 	namespace, loginNamespace := cfg.namespaces(client.Namespace())

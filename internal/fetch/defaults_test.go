@@ -43,11 +43,11 @@ func TestDefaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			proxy, err := c.transport.Proxy(&http.Request{URL: mustURL(t, "http://vault.test")})
+			proxy, err := c.transport.latest().Proxy(&http.Request{URL: mustURL(t, "http://vault.test")})
 			if err != nil || proxy == nil || proxy.Host != test.proxy {
 				t.Errorf("proxy %v, %v", proxy, err)
 			}
-			tls := c.transport.TLSClientConfig
+			tls := c.transport.latest().TLSClientConfig
 			if c.address != test.address || c.namespace != test.ns || c.envToken != test.token || c.requestTimeout != test.timeout ||
 				tls.ServerName != test.name || tls.InsecureSkipVerify != test.insecure {
 				t.Errorf("address %s, namespace %s, timeout %s, name %s, insecure %v", c.address, c.namespace, c.requestTimeout, tls.ServerName, tls.InsecureSkipVerify)

@@ -54,8 +54,8 @@ func (c *Client) Line(ctx context.Context) Line {
 	}
 	l.Host, l.Scheme, l.TLS = u.Hostname(), u.Scheme, u.Scheme == "https"
 	l.Port = cmp.Or(u.Port(), map[bool]string{true: "443", false: "80"}[l.TLS])
-	if c.transport.Proxy != nil {
-		if proxy, err := c.transport.Proxy(&http.Request{URL: u}); err == nil && proxy != nil {
+	if c.transport.latest().Proxy != nil {
+		if proxy, err := c.transport.latest().Proxy(&http.Request{URL: u}); err == nil && proxy != nil {
 			l.Proxy = proxy.Host
 			return l
 		}
@@ -65,14 +65,14 @@ func (c *Client) Line(ctx context.Context) Line {
 		return l
 	}
 	if conn := l.dial(ctx, c, u); conn != nil && l.TLS {
-		l.shake(ctx, conn, c.transport.TLSClientConfig.Clone())
+		l.shake(ctx, conn, c.transport.latest().TLSClientConfig.Clone())
 	}
 	return l
 }
 
 // dial makes a connection, which is closed when ctx ends: nothing is asked.
 func (l *Line) dial(ctx context.Context, c *Client, u *url.URL) net.Conn {
-	conn, err := c.transport.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), l.Port))
+	conn, err := c.transport.latest().DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), l.Port))
 	if err != nil {
 		l.Connect = errors.New(diagnoseSilence(err, c.requestTimeout).reason)
 		return nil

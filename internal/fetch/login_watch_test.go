@@ -28,7 +28,7 @@ func TestP9LoginAgainTakesOneTimeout(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				c.transport.DialContext = dial
+				c.transport.latest().DialContext = dial
 				if busy > 0 {
 					c.slots <- struct{}{}
 					time.AfterFunc(busy, func() { <-c.slots })

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -170,8 +171,8 @@ func TestConnectionsAreReused(t *testing.T) {
 		t.Setenv("VAULT_TOKEN", fetchtest.RootToken)
 		h := startHarness(t, vault, func(c *Config) { c.Concurrency = 8 })
 		dials := make(chan struct{}, 1000)
-		dial := h.transport.DialContext
-		h.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dial := h.transport.latest().DialContext
+		h.transport.latest().DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			dials <- struct{}{}
 			return dial(ctx, network, address)
 		}
@@ -376,5 +377,52 @@ func TestWrapTTLIsIgnored(t *testing.T) {
 	h.vault.Gate(func(r *http.Request) { asked += r.Header.Get("X-Vault-Wrap-TTL") })
 	if _, err := h.Fetch(h.ctx, parse(t, "kv/app")); err != nil || asked != "" {
 		t.Errorf("asked for wrapping %q, %v", asked, err)
+	}
+}
+
+// Where the authority is replaced while the command runs, what its file holds
+// then is what counts, and a file that is no good counts for nothing.
+func TestP2AuthorityReplaced(t *testing.T) {
+	later := time.Now().Add(24 * time.Hour)
+	first, firstCA := certificate(t, "127.0.0.1", later)
+	second, secondCA := certificate(t, "127.0.0.1", later)
+	vault := fetchtest.New(t)
+	seed(vault)
+	server := httptest.NewUnstartedServer(vault)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are meant to fail
+	served := first
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{first}, NextProtos: []string{"h2"}, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{served}, NextProtos: []string{"h2"}}, nil
+	}}
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	file := writeFile(t, "ca.pem", firstCA, 0o600)
+	t.Setenv("VAULT_ADDR", server.URL)
+	t.Setenv("VAULT_TOKEN", fetchtest.RootToken)
+	t.Setenv("VAULT_CACERT", file)
+	h := startHarness(t, vault)
+	fetch := func() error {
+		_, err := h.Fetch(h.ctx, parse(t, "kv/app"))
+		return err
+	}
+	if err := fetch(); err != nil {
+		t.Fatal(err)
+	}
+	served = second
+	server.CloseClientConnections()
+	for _, text := range []string{firstCA, "", secondCA[:len(secondCA)/2]} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := fetch(); err == nil || !strings.Contains(err.Error(), "signed by an unknown authority") {
+			t.Errorf("%v, with the file %.40q", err, text)
+		}
+	}
+	if err := os.WriteFile(file, []byte(secondCA), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := fetch(); err != nil {
+		t.Errorf("the authority's file is good again: %v", err)
 	}
 }

@@ -24,19 +24,19 @@ func (c *Client) probe(ctx context.Context) *failure {
 	if err != nil || u.Scheme != "https" {
 		return nil
 	}
-	if c.transport.Proxy != nil {
-		if proxy, err := c.transport.Proxy(&http.Request{URL: u}); err != nil || proxy != nil {
+	if c.transport.latest().Proxy != nil {
+		if proxy, err := c.transport.latest().Proxy(&http.Request{URL: u}); err != nil || proxy != nil {
 			return nil
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	conn, err := c.transport.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
+	conn, err := c.transport.latest().DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
 	if err != nil {
 		return nil
 	}
 	defer conn.Close() // nothing was asked
-	config := c.transport.TLSClientConfig.Clone()
+	config := c.transport.latest().TLSClientConfig.Clone()
 	if config.ServerName == "" {
 		config.ServerName = u.Hostname()
 	}

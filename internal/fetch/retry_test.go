@@ -28,7 +28,7 @@ func inBubble(t *testing.T, test func(t *testing.T, c *Client, vault *fetchtest.
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.transport.DialContext = dial
+		c.transport.latest().DialContext = dial
 		if err := c.Login(t.Context()); err != nil {
 			t.Fatal(err)
 		}

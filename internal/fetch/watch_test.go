@@ -58,7 +58,7 @@ func watchAs(t *testing.T, cfg Config, setup func(*fetchtest.Server), refs []str
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.transport.DialContext = dial
+		c.transport.latest().DialContext = dial
 		ctx, cancel := context.WithCancel(t.Context())
 		if err := c.Login(ctx); err != nil {
 			t.Fatal(err)

@@ -50,6 +50,7 @@ var without = map[string]string{
 // needless maps variables that say nothing here, whatever they are -> why.
 var needless = map[string]string{
 	"VAULT_TRANSIT_BATCH_SIZE": "each ciphertext is decrypted by a request of its own, several at a time",
+	"VAULT_CACERT_RELOAD":      "VAULT_CACERT is read again when a certificate does not verify",
 }
 
 // VaultEnv is what vault-env makes of inherited variables and has no flag here.
@@ -107,22 +108,8 @@ func (s *Settings) AdoptVaultEnv(environ []string) ([]Note, error) {
 			notes = append(notes, Note{Text: variable + " is not needed: " + why})
 		}
 	}
-	notes = append(notes, reloading(values["VAULT_CACERT_RELOAD"])...)
 	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.Text, b.Text) })
 	return notes, err
-}
-
-// reloading is what has to be said of VAULT_CACERT_RELOAD. vault-env takes it for
-// true where it is not set.
-func reloading(value string) []Note {
-	var on bool
-	switch err := truth(value, &on); {
-	case value == "":
-		return nil
-	case err == nil && !on:
-		return []Note{{Text: "VAULT_CACERT_RELOAD is not needed: VAULT_CACERT is read once"}}
-	}
-	return []Note{{"VAULT_CACERT_RELOAD has no effect: VAULT_CACERT is read once, when vaultexec starts", true}}
 }
 
 // adopted notes where a setting comes from.
