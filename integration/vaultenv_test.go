@@ -67,7 +67,7 @@ func TestP1EnvironmentOfVaultEnv(t *testing.T) {
 			res.childHas("VAULT_ADDR", sharedVault(t).Address)
 			res.childHas("NOTE", "see default:vault:xx # comment")
 			res.childLacks("GONE", "VAULT_TRANSIT_KEY_ID", "VAULT_JWT_FILE", "VAULT_ENV_FROM_PATH")
-			res.says("VAULT_ROLE is read as --role", "VAULT_ENV_FROM_PATH is read as vault-env reads it")
+			res.says("VAULT_ROLE is read as --role", "VAULT_ENV_FROM_PATH is read as --secret for each path")
 		})
 	}
 }
@@ -95,7 +95,7 @@ func TestP1EnvironmentOfSecretInit(t *testing.T) {
 		res.childHas(name, want)
 	}
 	res.childLacks("VAULT_FROM_PATH", "VAULT_PATH", "VAULT_REVOKE_TOKEN")
-	res.says(`"msg":"VAULT_FROM_PATH is read as vault-env reads it"`, `"msg":"SECRET_INIT_DAEMON is read as --mode"`, `"msg":"VAULT_REVOKE_TOKEN is read as --revoke"`,
+	res.says(`"msg":"VAULT_FROM_PATH is read as --secret for each path"`, `"msg":"SECRET_INIT_DAEMON is read as --mode"`, `"msg":"VAULT_REVOKE_TOKEN is read as --revoke"`,
 		`"msg":"SECRET_INIT_JSON_LOG is read as --log-format"`, `"msg":"SECRET_INIT_LOG_LEVEL is read as --log-level"`, `"msg":"SECRET_INIT_DELAY has no effect: `)
 }
 

@@ -23,20 +23,21 @@ type Note struct {
 type alias struct {
 	variables []string // of those that are set the first counts
 	setting   string   // flag's name; a setting that is set already is left alone
+	own       string   // what it is called here, where no setting stands for it alone
 	apply     func(s *Settings, value string) error
 }
 
 // aliases are read in this order. The login's are not here, see adoptLogin.
 var aliases = []alias{
-	{[]string{"VAULT_ENV_PASSTHROUGH", "VAULT_PASSTHROUGH"}, "", (*Settings).addPassthrough},
-	{[]string{"VAULT_TRANSIT_KEY_ID"}, "", func(s *Settings, v string) error { s.vaultEnv.TransitKey = v; return nil }},
-	{[]string{"VAULT_TRANSIT_PATH"}, "", func(s *Settings, v string) error { s.vaultEnv.TransitMount = v; return nil }},
-	{[]string{"VAULT_IGNORE_MISSING_SECRETS"}, "", func(s *Settings, v string) error { return truth(v, &s.vaultEnv.IgnoreMissing) }},
-	{[]string{"VAULT_ENV_FROM_PATH", "VAULT_FROM_PATH"}, "", (*Settings).addFromPath}, // knows by now what may be missing
-	{[]string{"VAULT_ENV_DAEMON", "SECRET_INIT_DAEMON"}, "mode", whenTrue(func(s *Settings) { s.Mode = ModeSupervise })},
-	{[]string{"VAULT_REVOKE_TOKEN"}, "revoke", whenTrue(func(s *Settings) { s.Revoke = RevokeAlways })},
-	{[]string{"VAULT_JSON_LOG", "SECRET_INIT_JSON_LOG"}, "log-format", whenTrue(func(s *Settings) { s.LogFormat = LogJSON })},
-	{[]string{"VAULT_LOG_LEVEL", "SECRET_INIT_LOG_LEVEL"}, "log-level", (*Settings).adoptLevel},
+	{[]string{"VAULT_ENV_PASSTHROUGH", "VAULT_PASSTHROUGH"}, "", "--pass for each", (*Settings).addPassthrough},
+	{[]string{"VAULT_TRANSIT_KEY_ID"}, "", "the key that vault:v1:... in a variable is decrypted with", func(s *Settings, v string) error { s.vaultEnv.TransitKey = v; return nil }},
+	{[]string{"VAULT_TRANSIT_PATH"}, "", "the mount that vault:v1:... in a variable is decrypted at", func(s *Settings, v string) error { s.vaultEnv.TransitMount = v; return nil }},
+	{[]string{"VAULT_IGNORE_MISSING_SECRETS"}, "", "?optional on each inherited reference", whenTrue(func(s *Settings) { s.vaultEnv.IgnoreMissing = true })},
+	{[]string{"VAULT_ENV_FROM_PATH", "VAULT_FROM_PATH"}, "", "--secret for each path", (*Settings).addFromPath}, // knows by now what may be missing
+	{[]string{"VAULT_ENV_DAEMON", "SECRET_INIT_DAEMON"}, "mode", "", whenTrue(func(s *Settings) { s.Mode = ModeSupervise })},
+	{[]string{"VAULT_REVOKE_TOKEN"}, "revoke", "", whenTrue(func(s *Settings) { s.Revoke = RevokeAlways })},
+	{[]string{"VAULT_JSON_LOG", "SECRET_INIT_JSON_LOG"}, "log-format", "", whenTrue(func(s *Settings) { s.LogFormat = LogJSON })},
+	{[]string{"VAULT_LOG_LEVEL", "SECRET_INIT_LOG_LEVEL"}, "log-level", "", (*Settings).adoptLevel},
 }
 
 // without maps variables that have no effect here -> why.
@@ -92,7 +93,7 @@ func (s *Settings) AdoptVaultEnv(environ []string) ([]Note, error) {
 			} else if err != nil {
 				return notes, &Error{fmt.Sprintf("%s: %v", variable, err)}
 			}
-			notes = append(notes, s.adopted(variable, a.setting))
+			notes = append(notes, s.adopted(variable, a.setting, a.own))
 			break
 		}
 	}
@@ -112,10 +113,11 @@ func (s *Settings) AdoptVaultEnv(environ []string) ([]Note, error) {
 	return notes, err
 }
 
-// adopted notes where a setting comes from.
-func (s *Settings) adopted(variable, setting string) Note {
+// adopted notes where a setting comes from; own says what a variable is called
+// here that no setting stands for alone.
+func (s *Settings) adopted(variable, setting, own string) Note {
 	if setting == "" {
-		return Note{Text: variable + " is read as vault-env reads it"}
+		return Note{Text: fmt.Sprintf("%s is read as %s", variable, own)}
 	}
 	s.origins[setting] = variable
 	return Note{Text: fmt.Sprintf("%s is read as --%s", variable, setting)}
@@ -133,7 +135,7 @@ func (s *Settings) adoptLogin(values map[string]string) (notes []Note, err error
 	handOn := values["VAULT_TOKEN"] == ref.Login
 	if handOn {
 		s.Pass.Items = append(s.Pass.Items, loginPass...)
-		notes = append(notes, s.adopted("VAULT_TOKEN", ""))
+		notes = append(notes, s.adopted("VAULT_TOKEN", "", "--env VAULT_TOKEN=vault:login, and --pass for what it takes to use it"))
 	}
 	own := slices.ContainsFunc(loginSettings, s.IsSet)
 	if own || values["VAULT_TOKEN"] != "" && !handOn {
@@ -141,7 +143,7 @@ func (s *Settings) adoptLogin(values map[string]string) (notes []Note, err error
 	}
 	if variable := tokenVariable(values); variable != "" {
 		s.Auth, s.TokenFile, s.origins["auth"] = "token-file", values[variable], variable
-		return append(notes, s.adopted(variable, "token-file")), nil
+		return append(notes, s.adopted(variable, "token-file", "")), nil
 	}
 	if values["VAULT_ROLE"] == "" && values["VAULT_AUTH_METHOD"] == "" {
 		return notes, nil
@@ -153,13 +155,13 @@ func (s *Settings) adoptLogin(values map[string]string) (notes []Note, err error
 		return notes, &Error{fmt.Sprintf("VAULT_AUTH_METHOD: %s is not supported, jwt and kubernetes are: see --auth for the others that vaultexec has", method)}
 	}
 	if method != "" {
-		notes = append(notes, Note{Text: "VAULT_AUTH_METHOD is read as vault-env reads it"})
+		notes = append(notes, Note{Text: "VAULT_AUTH_METHOD is read as --auth kubernetes"})
 	}
 	take := func(to *string, setting, fallback string, variables ...string) {
 		for _, variable := range variables {
 			if values[variable] != "" {
 				*to = values[variable]
-				notes = append(notes, s.adopted(variable, setting))
+				notes = append(notes, s.adopted(variable, setting, ""))
 				return
 			}
 		}

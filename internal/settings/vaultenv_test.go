@@ -106,17 +106,17 @@ func TestAdoptVaultEnvNotes(t *testing.T) {
 		want  []Note
 	}{
 		"VAULT_ROLE":                   {"app", []Note{{"VAULT_ROLE is read as --role", false}}},
-		"VAULT_AUTH_METHOD":            {"jwt", []Note{{"VAULT_AUTH_METHOD is read as vault-env reads it", false}}},
+		"VAULT_AUTH_METHOD":            {"jwt", []Note{{"VAULT_AUTH_METHOD is read as --auth kubernetes", false}}},
 		"VAULT_TOKEN_FILE":             {"/t", []Note{{"VAULT_TOKEN_FILE is read as --token-file", false}}},
 		"VAULT_TOKEN_PATH":             {"/dev/null", []Note{{"VAULT_TOKEN_PATH is read as --token-file", false}}},
-		"VAULT_TOKEN":                  {"vault:login", []Note{{"VAULT_TOKEN is read as vault-env reads it", false}}},
-		"VAULT_ENV_FROM_PATH":          {"kv/a", []Note{{"VAULT_ENV_FROM_PATH is read as vault-env reads it", false}}},
-		"VAULT_FROM_PATH":              {"kv/a", []Note{{"VAULT_FROM_PATH is read as vault-env reads it", false}}},
-		"VAULT_ENV_PASSTHROUGH":        {"VAULT_ADDR", []Note{{"VAULT_ENV_PASSTHROUGH is read as vault-env reads it", false}}},
-		"VAULT_PASSTHROUGH":            {"VAULT_ADDR", []Note{{"VAULT_PASSTHROUGH is read as vault-env reads it", false}}},
-		"VAULT_IGNORE_MISSING_SECRETS": {"true", []Note{{"VAULT_IGNORE_MISSING_SECRETS is read as vault-env reads it", false}}},
-		"VAULT_TRANSIT_KEY_ID":         {"k", []Note{{"VAULT_TRANSIT_KEY_ID is read as vault-env reads it", false}}},
-		"VAULT_TRANSIT_PATH":           {"t", []Note{{"VAULT_TRANSIT_PATH is read as vault-env reads it", false}}},
+		"VAULT_TOKEN":                  {"vault:login", []Note{{"VAULT_TOKEN is read as --env VAULT_TOKEN=vault:login, and --pass for what it takes to use it", false}}},
+		"VAULT_ENV_FROM_PATH":          {"kv/a", []Note{{"VAULT_ENV_FROM_PATH is read as --secret for each path", false}}},
+		"VAULT_FROM_PATH":              {"kv/a", []Note{{"VAULT_FROM_PATH is read as --secret for each path", false}}},
+		"VAULT_ENV_PASSTHROUGH":        {"VAULT_ADDR", []Note{{"VAULT_ENV_PASSTHROUGH is read as --pass for each", false}}},
+		"VAULT_PASSTHROUGH":            {"VAULT_ADDR", []Note{{"VAULT_PASSTHROUGH is read as --pass for each", false}}},
+		"VAULT_IGNORE_MISSING_SECRETS": {"true", []Note{{"VAULT_IGNORE_MISSING_SECRETS is read as ?optional on each inherited reference", false}}},
+		"VAULT_TRANSIT_KEY_ID":         {"k", []Note{{"VAULT_TRANSIT_KEY_ID is read as the key that vault:v1:... in a variable is decrypted with", false}}},
+		"VAULT_TRANSIT_PATH":           {"t", []Note{{"VAULT_TRANSIT_PATH is read as the mount that vault:v1:... in a variable is decrypted at", false}}},
 		"VAULT_TRANSIT_BATCH_SIZE":     {"25", []Note{{"VAULT_TRANSIT_BATCH_SIZE is not needed: each ciphertext is decrypted by a request of its own, several at a time", false}}},
 		"VAULT_CACERT_RELOAD":          {"true", []Note{{"VAULT_CACERT_RELOAD is not needed: VAULT_CACERT is read again when a certificate does not verify", false}}},
 		"VAULT_REVOKE_TOKEN":           {"true", []Note{{"VAULT_REVOKE_TOKEN is read as --revoke", false}}},
@@ -139,7 +139,7 @@ func TestAdoptVaultEnvNotes(t *testing.T) {
 		}
 	}
 	_, notes, err := adopt(t, map[string]string{"VAULT_TOKEN": "vault:login", "VAULT_ROLE": "app", "VAULT_PATH": "k8s", "VAULT_JWT_FILE": "/j"})
-	want := []Note{{"VAULT_JWT_FILE is read as --jwt-path", false}, {"VAULT_PATH is read as --auth-mount", false}, {"VAULT_ROLE is read as --role", false}, {"VAULT_TOKEN is read as vault-env reads it", false}}
+	want := []Note{{"VAULT_JWT_FILE is read as --jwt-path", false}, {"VAULT_PATH is read as --auth-mount", false}, {"VAULT_ROLE is read as --role", false}, {"VAULT_TOKEN is read as --env VAULT_TOKEN=vault:login, and --pass for what it takes to use it", false}}
 	if err != nil || !slices.Equal(notes, want) {
 		t.Errorf("%v, %v, want %v", notes, err, want)
 	}
