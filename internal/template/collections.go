@@ -25,7 +25,6 @@ func collectionFunctions() text.FuncMap {
 		"containsNotAll": func(want []any, list any) bool {
 			return slices.ContainsFunc(want, func(v any) bool { return !in(list, v) })
 		},
-		"explode":    explodeMap,
 		"explodeMap": explodeMap,
 		"mergeMap": func(into, from map[string]any) (map[string]any, error) {
 			return merge("mergeMap", into, from, false)

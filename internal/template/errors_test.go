@@ -138,6 +138,7 @@ func TestErrorsSayWhereAndShowNoValue(t *testing.T) {
 		{with(`{{ spew_dump .Data }}`), "spew_dump: "},
 		{with(`{{ plugin "sh" .Data.s }}`), "plugin: "},
 		{with(`{{ key .Data.s }}`), "Consul"},
+		{with(`{{ explode .Data }}`), "explode: it takes the pairs of Consul's ls and tree: explodeMap takes a map"},
 		{with(`{{ template "none" }}`), `template "none" not defined`},
 		{`{{ define "t" }}{{ template "t" . }}{{ end }}` + with(`{{ template "t" .Data.s }}`), "exceeded maximum template depth (100000)"},
 		{`{{ define "t" }}{{ executeTemplate "t" . }}{{ end }}` + with(`{{ executeTemplate "t" .Data.s }}`), "executeTemplate: more than 100"},

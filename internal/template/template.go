@@ -203,6 +203,7 @@ func unsupported() map[string]string {
 		"services": consul, "tree": consul, "safeTree": consul, "caRoots": consul, "caLeaf": consul, "byKey": consul, "byPort": consul,
 		"byTag": consul, "byMeta": consul, "nomadServices": consul, "nomadService": consul, "nomadVarList": consul,
 		"nomadVarListSafe": consul, "nomadVar": consul, "nomadVarExists": consul,
+		"explode":     "it takes the pairs of Consul's ls and tree: explodeMap takes a map",
 		"plugin":      "a template runs no programs here",
 		"writeToFile": "a template has one output here: give the other file a --template or a --file of its own",
 		"spew_dump":   noSpew, "spew_printf": noSpew, "spew_sdump": noSpew, "spew_sprintf": noSpew,
