@@ -86,12 +86,12 @@ func TestP1EnvironmentOfSecretInit(t *testing.T) {
 		"VAULT_ROLE="+a.role, "VAULT_PATH="+loginMount(t), "VAULT_AUTH_METHOD=jwt", "KUBERNETES_SERVICE_ACCOUNT_TOKEN="+a.jwtFile(t, "vault"),
 		"VAULT_FROM_PATH="+kv.data("all")+"#1", "VAULT_PASSTHROUGH=VAULT_ROLE",
 		"SECRET_INIT_DAEMON=true", "SECRET_INIT_LOG_LEVEL=debug", "SECRET_INIT_JSON_LOG=true", "SECRET_INIT_DELAY=1s", "VAULT_REVOKE_TOKEN=true",
-		"PASSWORD=vault:"+kv.data("app")+"#password",
+		"PASSWORD=vault:"+kv.data("app")+"#password", "BAO=bao:"+kv.data("app")+"#password", "BAO_INLINE=x${bao:"+kv.path("app")+"#password}",
 		"VALS=ref+vault://"+kv.path("app")+"#/password", "VALS_INNER=ref+vault://"+kv.data("app")+"?version=1#/db/password", "VALS_PORT=ref+vault://"+kv.path("app")+"#/db/port",
 	)
 	run.vars = slices.DeleteFunc(run.vars, func(entry string) bool { return strings.HasPrefix(entry, "VAULTEXEC_LOG_") })
 	res := run.run().exited(0)
-	for name, want := range map[string]string{"PASSWORD": password, "VALS": password, "VALS_INNER": inner, "VALS_PORT": "5432", "USER": "old", "VAULT_ROLE": a.role} {
+	for name, want := range map[string]string{"PASSWORD": password, "BAO": password, "BAO_INLINE": "x" + password, "VALS": password, "VALS_INNER": inner, "VALS_PORT": "5432", "USER": "old", "VAULT_ROLE": a.role} {
 		res.childHas(name, want)
 	}
 	res.childLacks("VAULT_FROM_PATH", "VAULT_PATH", "VAULT_REVOKE_TOKEN")

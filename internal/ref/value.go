@@ -24,6 +24,8 @@ type Segment struct {
 //	vault:login                            the token of vaultexec's own login
 //	ref+vault://PATH[?PARAM=VALUE&...]#/KEY   the form of vals
 //
+//	bao:PATH#KEY, >>bao:..., ${bao:...}    secret-init's words for the same in OpenBao
+//
 // It returns nil for a value without any. A text that merely looks similar
 // (vault:8200, an image name, vault:v1:... of the transit engine) has no #KEY
 // and is left alone.
@@ -35,6 +37,7 @@ func ParseValue(value string) ([]Segment, error) {
 		}
 		return []Segment{{Ref: &r}}, nil
 	}
+	value = ofVault(value)
 	if value == Login {
 		return []Segment{{Ref: &Ref{Source: Source{Login: true}, Key: TokenKey}}}, nil
 	}
@@ -51,28 +54,48 @@ func ParseValue(value string) ([]Segment, error) {
 	return parseInline(value)
 }
 
-const (
-	inlineOpen  = "${vault:"
-	inlineWrite = "${>>vault:"
-)
+// ofVault writes as one to Vault what secret-init calls a reference to OpenBao,
+// whose API is Vault's.
+func ofVault(text string) string {
+	if rest, ok := strings.CutPrefix(text, "bao:"); ok {
+		return "vault:" + rest
+	}
+	if rest, ok := strings.CutPrefix(text, ">>bao:"); ok {
+		return ">>vault:" + rest
+	}
+	return text
+}
+
+// inlineOpeners are what an inline reference begins with.
+var inlineOpeners = [...]string{"${vault:", "${>>vault:", "${bao:", "${>>bao:"}
+
+// cutOpener splits a text before its first inline reference.
+func cutOpener(text string) (literal, rest string, found bool) {
+	first := -1
+	for _, opener := range inlineOpeners {
+		if at := strings.Index(text, opener); at >= 0 && (first < 0 || at < first) {
+			first = at
+		}
+	}
+	if first < 0 {
+		return text, "", false
+	}
+	return text[:first], text[first:], true
+}
 
 func parseInline(value string) ([]Segment, error) {
 	var segments []Segment
 	rest := value
 	for {
-		start := strings.Index(rest, inlineOpen)
-		if w := strings.Index(rest, inlineWrite); w >= 0 && (start < 0 || w < start) {
-			start = w
-		}
-		if start < 0 {
+		literal, reference, found := cutOpener(rest)
+		if !found {
 			break
 		}
-		literal := rest[:start]
-		inner, tail, closed := cutInline(rest[start+len("${"):])
+		inner, tail, closed := cutInline(reference[len("${"):])
 		if !closed {
-			return nil, errors.New("${vault: is not closed by }")
+			return nil, errors.New(reference[:strings.IndexByte(reference, ':')+1] + " is not closed by }")
 		}
-		r, err := Parse(inner, Variable)
+		r, err := Parse(ofVault(inner), Variable)
 		if err != nil {
 			return nil, err
 		}

@@ -33,6 +33,12 @@ func TestParseValue(t *testing.T) {
 		{"a${vault:kv/a#x${.k | f `}` \"\\\"}\" '}'}y${.l}}b${vault:kv/a#k}", []Segment{
 			{Literal: "a"}, {Ref: &Ref{Source: Source{Path: "kv/a"}, Template: "x${.k | f `}` \"\\\"}\" '}'}y${.l}"}}, {Literal: "b"}, {Ref: r("kv/a", "k")}}},
 		{`${>>vault:pki/issue/a#${.k}#{"a": "}"}}${HOME}`, []Segment{{Ref: &Ref{Source: w.Source, Template: "${.k}"}}, {Literal: "${HOME}"}}},
+		{"bao:kv/a#k", []Segment{{Ref: r("kv/a", "k")}}},
+		{"bao:8200", nil},
+		{"bao:login", []Segment{{Ref: &Ref{Source: Source{Login: true}, Key: TokenKey}}}},
+		{`>>bao:pki/issue/a#k#{"a":"}"}`, []Segment{{Ref: w}}},
+		{`a${bao:kv/a#k}b${>>bao:pki/issue/a#k#{"a": "}"}}${vault:kv/b#l}`, []Segment{
+			{Literal: "a"}, {Ref: r("kv/a", "k")}, {Literal: "b"}, {Ref: w}, {Ref: r("kv/b", "l")}}},
 		{"}${vault:kv/a#k%7D}}$", []Segment{{Literal: "}"}, {Ref: r("kv/a", "k}")}, {Literal: "}$"}}},
 	}
 	for _, tt := range tests {
@@ -47,9 +53,10 @@ func TestParseValueErrors(t *testing.T) {
 	for value, want := range map[string]string{
 		"vault:kv#k":                            "the path has no slash: write MOUNT/PATH, as for vault kv get",
 		"vault:kv/a?mode=1#k":                   "parameter mode has no meaning here",
-		"${>>vault:pki/issue/a#k#{\"a\":\"}\"}": "${vault: is not closed by }",
+		"${>>vault:pki/issue/a#k#{\"a\":\"}\"}": "${>>vault: is not closed by }",
 		">>vault:pki/issue/a#k#{" + canary:      "what is to be written is not one JSON object, as in >>PATH#KEY#{\"name\": \"value\"}",
 		canary + "${vault:kv/a#k":               "${vault: is not closed by }",
+		canary + "${bao:kv/a#k":                 "${bao: is not closed by }",
 		canary + "${vault:kv/a#${.k}":           "${vault: is not closed by }",
 		canary + "${vault:kv/a#${.k":            "${vault: is not closed by }",
 		canary + "${vault:kv/a}":                "one variable takes one key: add #KEY",
@@ -68,6 +75,7 @@ func FuzzParseValue(f *testing.F) {
 	for _, s := range append(realReferences(f), seeds...) {
 		f.Add(s)
 		f.Add("vault:" + s)
+		f.Add("bao:" + s)
 		f.Add("a${vault:" + s + "}b${vault:kv/a#k}")
 	}
 	f.Fuzz(func(t *testing.T, value string) {

@@ -109,6 +109,9 @@ func (s *Settings) AdoptVaultEnv(environ []string) ([]Note, error) {
 			notes = append(notes, Note{Text: variable + " is not needed: " + why})
 		}
 	}
+	if values["BAO_ADDR"] != "" && values["VAULT_ADDR"] == "" && values["VAULT_AGENT_ADDR"] == "" {
+		notes = append(notes, Note{"BAO_ADDR has no effect: VAULT_ADDR says where the server is, also one of OpenBao", true})
+	}
 	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.Text, b.Text) })
 	return notes, err
 }

@@ -129,6 +129,7 @@ func TestAdoptVaultEnvNotes(t *testing.T) {
 		"VAULT_JSON_LOG\x00 of false":  {"false", nil},
 		"VAULT_ENV_DELAY":              {"5s", []Note{{"VAULT_ENV_DELAY" + delay, true}}},
 		"SECRET_INIT_DELAY":            {"5s", []Note{{"SECRET_INIT_DELAY" + delay, true}}},
+		"BAO_ADDR":                     {"https://bao:8200", []Note{{"BAO_ADDR has no effect: VAULT_ADDR says where the server is, also one of OpenBao", true}}},
 		"VAULT_ENV_LOG_SERVER":         {"h:1", []Note{{"VAULT_ENV_LOG_SERVER has no effect: log lines go to standard error", true}}},
 		"SECRET_INIT_LOG_SERVER":       {"h:1", []Note{{"SECRET_INIT_LOG_SERVER has no effect: log lines go to standard error", true}}},
 	} {
@@ -137,6 +138,9 @@ func TestAdoptVaultEnvNotes(t *testing.T) {
 		if err != nil || !slices.Equal(notes, tt.want) {
 			t.Errorf("%s=%s: %v, %v, want %v", variable, tt.value, notes, err, tt.want)
 		}
+	}
+	if _, notes, err := adopt(t, map[string]string{"BAO_ADDR": "https://bao:8200", "VAULT_ADDR": "https://bao:8200"}); err != nil || notes != nil {
+		t.Errorf("BAO_ADDR beside VAULT_ADDR: %v, %v", notes, err)
 	}
 	_, notes, err := adopt(t, map[string]string{"VAULT_TOKEN": "vault:login", "VAULT_ROLE": "app", "VAULT_PATH": "k8s", "VAULT_JWT_FILE": "/j"})
 	want := []Note{{"VAULT_JWT_FILE is read as --jwt-path", false}, {"VAULT_PATH is read as --auth-mount", false}, {"VAULT_ROLE is read as --role", false}, {"VAULT_TOKEN is read as --env VAULT_TOKEN=vault:login, and --pass for what it takes to use it", false}}
