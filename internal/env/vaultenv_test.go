@@ -2,6 +2,7 @@ package env
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"vaultexec/internal/ref"
@@ -67,6 +68,24 @@ func TestInnerKeys(t *testing.T) {
 	for object, changed := range map[string]int{`{"db":{"user":"alice","port":1}}`: 0, `{"db":{"user":"bob"}}`: 1} {
 		if got := p.Changed(at(`{"db":{"user":"alice","port":5432}}`), at(object)); len(got) != changed {
 			t.Errorf("%s: %v", object, got)
+		}
+	}
+}
+
+// What vault-env exports as it is, and has in its templates, is refused by name.
+func TestWhatVaultEnvHasAndIsRefused(t *testing.T) {
+	for field, want := range map[string]string{
+		"my-key":     `--secret kv/app: the field "my-key" gives no variable's name: use case=upper, or leave it out with except= and name it with --env 'NAME=kv/app#my-key'`,
+		"LD_PRELOAD": "--secret kv/app: LD_PRELOAD decides which programs or libraries run, so no secret sets it by itself: leave it out with except=, or set it with --env LD_PRELOAD=REF",
+	} {
+		if _, err := plan(t, vault{"kv/app": `{"` + field + `":"` + canary + `"}`}, nil, "--secret kv/app"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", field, err, want)
+		}
+	}
+	for _, function := range []string{"awskms", "gcpkms", "blob", "accessor"} {
+		want := `variable A, line 1 of the template: function "` + function + `" not defined`
+		if _, err := NewPlanner(Sources{Inherited: []string{"A=vault:kv/app#${.a | " + function + "}"}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", function, err, want)
 		}
 	}
 }
