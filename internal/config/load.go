@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"vaultexec/internal/smallfile"
@@ -30,13 +31,14 @@ func (*Error) Class() string { return "config" }
 
 // Load reads files, and the .hcl and .json files of directories, in the order
 // of their names. A directory may be a volume of Kubernetes: what begins with a
-// dot is not looked at. A file may add templates and secrets to those of an
-// earlier one; any other block replaces the earlier one whole.
+// dot is not looked at, and what else is there is noted. A file may add templates
+// and secrets to those of an earlier one; any other block replaces the earlier one
+// whole.
 func Load(paths []string, opt Options) (*Config, error) {
 	var problems []string
 	merged := &Config{}
 	for _, path := range paths {
-		files, err := filesAt(path)
+		files, others, err := filesAt(path)
 		if err != nil {
 			problems = append(problems, err.Error())
 		}
@@ -47,6 +49,11 @@ func Load(paths []string, opt Options) (*Config, error) {
 				continue
 			}
 			merged.merge(parse(file, []byte(text), opt, &problems))
+			// A template's source or a CA's certificate may lie beside it.
+			others = slices.DeleteFunc(others, func(name string) bool { return strings.Contains(text, "/"+name) })
+		}
+		if len(others) > 0 {
+			merged.Notes = append(merged.Notes, Note{path, strings.Join(others, ", ") + ": not read, because of a directory only its own .hcl and .json files are: name it with a --config of its own, or remove it"})
 		}
 	}
 	merged.checkTwice(&problems)
@@ -117,34 +124,37 @@ func tooDeep(text []byte) bool {
 // maxFile is what a ConfigMap can hold at most.
 const maxFile = 1 << 20
 
-// filesAt gives a file itself, and of a directory those that are configuration.
-func filesAt(path string) ([]string, error) {
+// filesAt gives a file itself, and of a directory those that are configuration and
+// the names of what else is there. envconsul reads all of that, directories too;
+// the agent does not.
+func filesAt(path string) (files, others []string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, &smallfile.Error{Path: path, Err: err}
+		return nil, nil, &smallfile.Error{Path: path, Err: err}
 	}
 	if !info.IsDir() {
-		return []string{path}, nil
+		return []string{path}, nil, nil
 	}
 	entries, err := os.ReadDir(path) // sorted by name
 	if err != nil {
-		return nil, &smallfile.Error{Path: path, Err: err}
+		return nil, nil, &smallfile.Error{Path: path, Err: err}
 	}
-	var files []string
 	for _, e := range entries {
 		name := e.Name()
-		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".hcl") && !strings.HasSuffix(name, ".json") {
+		if strings.HasPrefix(name, ".") {
 			continue
 		}
 		file := filepath.Join(path, name)
-		// Behind the link: a Kubernetes volume has nothing but links.
-		if info, err := os.Stat(file); err == nil && info.IsDir() {
+		info, err := os.Stat(file) // behind the link: a Kubernetes volume has nothing but links
+		isDir := err == nil && info.IsDir()
+		if isDir || !strings.HasSuffix(name, ".hcl") && !strings.HasSuffix(name, ".json") {
+			others = append(others, name)
 			continue
 		}
 		files = append(files, file)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s has no .hcl and no .json file in it", path)
+		return nil, nil, fmt.Errorf("%s has no .hcl and no .json file in it", path)
 	}
-	return files, nil
+	return files, others, nil
 }

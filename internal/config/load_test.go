@@ -24,8 +24,9 @@ func write(t *testing.T, dir, name, text string) string {
 func TestLoadConfigMap(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "..2026_11_24/b.hcl", `vault { address = "b" } template { contents = "b" destination = "b" } splay = "2s"`)
-	write(t, dir, "..2026_11_24/a.json", `{"vault": {"address": "a", "namespace": "a"}, "template": [{"contents": "a", "destination": "a"}], "splay": "1s", "exit_after_auth": true, "exec": {"command": "app"}}`)
+	write(t, dir, "..2026_11_24/a.json", `{"vault": {"address": "a", "namespace": "a"}, "template": [{"source": "/etc/app/page.tmpl", "destination": "a"}], "splay": "1s", "exit_after_auth": true, "exec": {"command": "app"}}`)
 	write(t, dir, "..2026_11_24/page.tmpl", `{{ not configuration }}`)
+	write(t, dir, "old.conf", `not = "read"`)
 	write(t, dir, ".hidden.hcl", `not = "looked at"`)
 	if err := os.Mkdir(filepath.Join(dir, "sub.hcl"), 0o755); err != nil {
 		t.Fatal(err)
@@ -45,6 +46,10 @@ func TestLoadConfigMap(t *testing.T) {
 	}
 	if len(c.Templates) != 2 || c.Templates[0].Destination.Value != "a" || !c.ExitAfterAuth.Value || c.Exec.Command.Value[0] != "app" {
 		t.Errorf("%+v", c)
+	}
+	// envconsul would have read these; the template's source is named.
+	if want := (Note{dir, "old.conf, sub.hcl: not read, because of a directory only its own .hcl and .json files are: name it with a --config of its own, or remove it"}); len(c.Notes) != 1 || c.Notes[0] != want {
+		t.Errorf("%v, want %v", c.Notes, want)
 	}
 	if len(c.Flags) != 1 || c.Flags[0].Values[0] != "2s" {
 		t.Errorf("%+v", c.Flags)
