@@ -82,6 +82,7 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 			program.Env = withRuntimeDir(environ, s.RuntimeDir)
 			defer os.Remove(s.RuntimeDir) // empty, if the supervisor was killed
 		}
+		defer keepPIDFile(s.Files().PIDFile, report.log)()
 		return beInit(stops, options, program, planner)
 	}
 	inv.tell(report.log)
@@ -126,6 +127,9 @@ func become(stops *supervise.Stops, prep *preparation) supervise.Outcome {
 
 // superviseChild prepares the command and runs it as a child, to its end.
 func superviseChild(stops *supervise.Stops, prep *preparation, options supervise.Options) supervise.Outcome {
+	if options.Link == nil { // else it is the init's
+		defer keepPIDFile(prep.settings.Files().PIDFile, prep.log)()
+	}
 	board := newBoard()
 	options.Observe = board.observe
 	server, err := board.serve(prep.settings.Listen)

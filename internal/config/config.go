@@ -39,6 +39,7 @@ type Config struct {
 	ExitAfterAuth Given[bool]
 	LogLevel      Given[string] // in Vault's words: trace, debug, info, notice, warn, error, ...
 	LogFormat     Given[string] // standard or json
+	PIDFile       Given[string] // of vaultexec's process id
 	Upcase        Given[bool]   // of the names that Secrets give
 	Sanitize      Given[bool]   // likewise
 	Wait          Given[time.Duration]

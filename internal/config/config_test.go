@@ -117,7 +117,7 @@ func TestAgent(t *testing.T) {
 				Place:   at("34", "13")[i],
 				Refresh: Given[time.Duration]{10 * time.Minute, at("35", "13")[i]},
 			},
-			Notes: []Note{{at("2", "2")[i], "pid_file has no effect: vaultexec writes no file of its process id"}},
+			PIDFile: Given[string]{"./pid", at("2", "2")[i]},
 		}
 		if !reflect.DeepEqual(c, want) {
 			t.Errorf("got\n%+v, want\n%+v", c, want)

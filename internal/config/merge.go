@@ -20,6 +20,7 @@ func (c *Config) merge(later *Config) {
 	replace(&c.ExitAfterAuth, later.ExitAfterAuth)
 	replace(&c.LogLevel, later.LogLevel)
 	replace(&c.LogFormat, later.LogFormat)
+	replace(&c.PIDFile, later.PIDFile)
 	replace(&c.Upcase, later.Upcase)
 	replace(&c.Sanitize, later.Sanitize)
 	replace(&c.Wait, later.Wait)

@@ -43,12 +43,12 @@ func (d *decoder) topFields() fields {
 		"exit_after_auth": d.yes(&c.ExitAfterAuth),
 		"log_level":       d.text(&c.LogLevel),
 		"log_format":      d.text(&c.LogFormat),
+		"pid_file":        d.text(&c.PIDFile),
 
 		"listener":  d.moot("vaultexec serves no Vault API; an application that asked the agent's address has to be given a token or its secrets"),
 		"api_proxy": d.moot("vaultexec serves no Vault API; an application that asked the agent's address has to be given a token or its secrets"),
 		"cache":     d.moot("vaultexec is one process that keeps its leases itself"),
 		"telemetry": d.moot("--listen serves Prometheus metrics"),
-		"pid_file":  d.moot("vaultexec writes no file of its process id"),
 		"log_file":  d.moot("vaultexec logs to standard error"),
 		"syslog":    d.moot("vaultexec logs to standard error"),
 

@@ -18,6 +18,7 @@ type Files struct {
 	LoginNamespace string                          // where it is another one than VAULT_NAMESPACE
 	Command        []string                        // of exec; empty: none
 	Stdout, Stderr config.Given[string]            // files that the command's output is added to
+	PIDFile        string                          // empty: none
 	Tokens         []env.File                      // sinks: files of the token
 	Renamed        []env.Renamed                   // secret blocks
 	Custom         []string                        // NAME=value
@@ -122,6 +123,9 @@ func (l *layer) apply(c *config.Config) {
 		l.set("once", "exit_after_auth", c.ExitAfterAuth.Place, "true")
 	}
 	l.rotation(c)
+	if l.settings.files.PIDFile == "" {
+		l.settings.files.PIDFile = c.PIDFile.Value
+	}
 	l.exec(&c.Exec)
 	l.sinks(c, made)
 	l.templates(c, made)

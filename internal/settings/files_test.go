@@ -307,8 +307,8 @@ func TestFileProblems(t *testing.T) {
 }
 
 func TestFileNotes(t *testing.T) {
-	_, notes, err := loadFile(t, "pid_file = \"x\"", nil)
-	if err != nil || !slices.Equal(notes, []Note{{"f:1: pid_file has no effect: vaultexec writes no file of its process id", true}}) {
+	_, notes, err := loadFile(t, "log_file = \"x\"", nil)
+	if err != nil || !slices.Equal(notes, []Note{{"f:1: log_file has no effect: vaultexec logs to standard error", true}}) {
 		t.Errorf("%v, %v", notes, err)
 	}
 }
