@@ -45,18 +45,24 @@ func (c agentConfig) byAgent(t *testing.T, dir string) {
 }
 
 // runAgent runs the real Vault Agent to its end.
-func runAgent(t *testing.T, config string, vars ...string) {
+func runAgent(t *testing.T, config string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, shared.bin.Vault, "agent", "-config="+config)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, vars...)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := agentCommand(ctx, t, config).CombinedOutput(); err != nil {
 		t.Fatalf("vault agent: %v\n%s", err, hidden(string(out)))
 	}
 }
 
-// tree is what there is in a directory: path -> mode and content.
+// agentCommand is the real Vault Agent, which ends with ctx.
+func agentCommand(ctx context.Context, t *testing.T, config string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, shared.bin.Vault, "agent", "-config="+config)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+	return cmd
+}
+
+// tree is what there is in a directory: path -> mode, owner and content.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -72,7 +78,8 @@ func tree(t *testing.T, dir string) map[string]string {
 		if info.Mode().IsRegular() {
 			text = readText(t, path)
 		}
-		found[strings.TrimPrefix(path, dir+"/")] = fmt.Sprintf("%v %q", info.Mode(), text)
+		owner := info.Sys().(*syscall.Stat_t)
+		found[strings.TrimPrefix(path, dir+"/")] = fmt.Sprintf("%v %d:%d %q", info.Mode(), owner.Uid, owner.Gid, text)
 		return nil
 	})
 	mustDo(t, err)

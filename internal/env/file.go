@@ -27,11 +27,12 @@ type PlannedFile struct {
 	Private bool         // its directory is for vaultexec's files alone
 
 	// Of template blocks, which the agent reads too.
-	Lasting  bool        // a file that is there keeps its mode and, as far as possible, its owner
-	DirMode  fs.FileMode // of directories made for it; 0: 0700
-	NoDirs   bool        // none is made
-	Backup   bool        // the old file stays beside it, as DEST.bak
-	Commands []Command   // run when the file has changed
+	Lasting    bool        // a file that is there keeps its mode
+	KeepsOwner bool        // and, as far as possible, what UID and GID do not say of its owner
+	DirMode    fs.FileMode // of directories made for it; 0: 0700
+	NoDirs     bool        // none is made
+	Backup     bool        // the old file stays beside it, as DEST.bak
+	Commands   []Command   // run when the file has changed
 }
 
 // Command is a command that is run when a file has changed.

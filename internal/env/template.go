@@ -204,7 +204,7 @@ func readRendering(t Template) (rendering, error) {
 
 // asBlock makes a file what the agent makes of a template block.
 func (t Template) asBlock(f *PlannedFile) error {
-	f.Mode, f.Lasting = blockMode, true
+	f.Mode, f.Lasting, f.KeepsOwner = blockMode, true, true
 	if t.Mode != "" {
 		n, err := strconv.ParseUint(t.Mode, 8, 32)
 		if err != nil || n > 0o777 {

@@ -63,14 +63,19 @@ func (w *Written) stageFile(f PlannedFile) (*stagedFile, error) {
 	return s, err
 }
 
-// compare looks at the old file, which gives a lasting one its mode and owner.
+// compare looks at the old file, which gives a block's file its mode and owner.
 func (s *stagedFile) compare(old fs.FileInfo) {
 	if s.Lasting {
 		s.Mode = old.Mode().Perm()
+	}
+	// Who may not give files away leaves the owner as it comes, as the agent does.
+	if s.KeepsOwner && os.Geteuid() == 0 {
 		stat := old.Sys().(*syscall.Stat_t)
-		// Who may not give files away leaves the owner as it comes, as the agent does.
-		if os.Geteuid() == 0 && s.UID == -1 && s.GID == -1 {
-			s.UID, s.GID = int(stat.Uid), int(stat.Gid)
+		if s.UID == -1 {
+			s.UID = int(stat.Uid)
+		}
+		if s.GID == -1 {
+			s.GID = int(stat.Gid)
 		}
 	}
 	if !s.Backup && len(s.Commands) == 0 || old.Mode().Perm() != s.Mode || old.Size() != int64(len(s.Content.Text())) {
