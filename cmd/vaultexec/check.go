@@ -45,7 +45,7 @@ func (s *stage) checkReferences(asJSON bool) supervise.Outcome {
 	if err := s.spare(); err != nil {
 		return supervise.Outcome{Err: err}
 	}
-	prep, outcome := s.prepare(everythingDry)
+	prep, outcome := s.prepare(everySource)
 	if prep == nil || outcome.Err == nil && outcome.Code != 0 {
 		return outcome
 	}
@@ -76,16 +76,18 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 	var found env.Findings
 	unasked := err != nil // what was not asked for is not known
 	errors.As(err, &files)
+	errors.As(err, &trouble)
 	switch {
 	case err == nil:
 		result.OK = true
 	case errors.As(err, &missing):
 		err = &checkError{err, exitMissing}
 		unasked = missing.Unasked != nil
-	case errors.As(err, &trouble) && trouble.Class() != env.ClassConfig:
-		err = &checkError{err, exitTrouble}
-	case files != nil && trouble == nil:
+	case files != nil:
 		err = &checkError{err, exitMissing}
+		unasked = trouble != nil
+	case trouble != nil && trouble.Class() != env.ClassConfig:
+		err = &checkError{err, exitTrouble}
 	case errors.As(err, &found):
 		err, unasked = &checkError{err, exitMissing}, false
 		for _, f := range found {

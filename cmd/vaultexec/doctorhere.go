@@ -23,7 +23,7 @@ import (
 	"vaultexec/internal/settings"
 )
 
-// filesPatience is how long the doctor waits for what others have yet to write.
+// filesPatience is how long those that look wait for what others have yet to write.
 const filesPatience = 3 * time.Second
 
 // addFiles reads what --from names, and tells whether all of it is there.

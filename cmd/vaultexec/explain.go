@@ -93,7 +93,7 @@ func (s *stage) explain(name string, asJSON bool) supervise.Outcome {
 	result, err := judge(prep.planner, outcome.Err)
 	all.OK, all.Class, all.Problems = result.OK, result.Class, result.Problems
 	s.explainItems(&all, prep, result)
-	unsure := exitFor(err) == exitTrouble && slices.ContainsFunc(all.Variables, func(i explainedItem) bool { return i.Name == "" })
+	unsure := slices.ContainsFunc(all.Variables, func(i explainedItem) bool { return i.Name == "" && i.State == stateUnknown })
 	if printErr := all.tell(s.stdout, name, asJSON, prep.planner); printErr != nil && !unsure {
 		err = printErr // else the name may be that of a key, and nobody can say
 	}

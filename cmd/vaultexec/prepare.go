@@ -28,8 +28,7 @@ type preparation struct {
 	log      *slog.Logger
 
 	dry     bool            // write no files
-	judged  bool            // somebody says afterwards of each reference what became of it
-	surveys bool            // go on where something is missing, and note where secrets are from
+	surveys bool            // go on where something is missing: somebody says afterwards of each reference what became of it
 	watch   bool            // keep the secrets alive once they are there
 	caughtc <-chan struct{} // closed when the signals are caught
 	ctx     context.Context // ends with the run
@@ -40,7 +39,7 @@ type preparation struct {
 	watcher *fetch.Watcher // nil: nothing of Vault is watched
 	others  *from.Watcher  // of the files that others write; nil: none are watched
 	secrets map[ref.Source]secret.Fields
-	about   map[ref.Source]fetch.About // of one that surveys
+	about   map[ref.Source]fetch.About // of a verb's
 	planned env.Plan                   // what the files are; later under rewriting
 	written *env.Written               // the files; nil until they are there; later under rewriting
 
@@ -136,7 +135,10 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 	if err != nil {
 		return plan, supervise.Command{}, err
 	}
-	if p.argv == nil {
+	switch {
+	case p.surveys:
+		return plan, supervise.Command{}, env.CheckLimits(nil, plan.Environ, env.SystemLimits())
+	case p.argv == nil:
 		return plan, supervise.Command{}, nil
 	}
 	path, err := supervise.LookPath(p.argv[0], plan.Environ)
@@ -194,7 +196,7 @@ func (p *preparation) fetch(ctx context.Context) error {
 	}
 	<-p.caughtc
 	p.secrets = map[ref.Source]secret.Fields{}
-	if client != nil && len(files) > 0 && !p.judged && client.FindsToken() {
+	if client != nil && len(files) > 0 && !p.surveys && client.FindsToken() {
 		// Whoever has to log in hears of it before files are waited for.
 		if err := client.Login(ctx); err != nil {
 			return err
@@ -212,15 +214,15 @@ func (p *preparation) fetch(ctx context.Context) error {
 	return err
 }
 
-// readFiles reads what others have written. One that surveys waits for it no
-// longer than leaves time for Vault.
+// readFiles reads what others have written. One that surveys does not wait for it
+// for long, and leaves time for Vault.
 func (p *preparation) readFiles(ctx context.Context, refs []ref.Ref) error {
 	if len(refs) == 0 {
 		return nil
 	}
 	if deadline, ok := ctx.Deadline(); ok && p.surveys {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		ctx, cancel = context.WithTimeout(ctx, min(filesPatience, time.Until(deadline)/2))
 		defer cancel()
 	}
 	files := from.New(fromConfig(p.settings, refs, p.log))
@@ -246,7 +248,7 @@ func (p *preparation) ask(ctx context.Context, client *fetch.Client, refs []ref.
 	switch {
 	case p.watch:
 		p.watcher, secrets, err = client.Watch(ctx, refs, p.settings.Refresh)
-	case p.surveys:
+	case p.argv == nil:
 		secrets, p.about, err = client.Survey(ctx, refs, p.settings.Refresh)
 	default:
 		secrets, err = client.Fetch(ctx, refs)

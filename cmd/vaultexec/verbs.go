@@ -75,8 +75,7 @@ type extent int
 
 const (
 	variablesOnly extent = iota // no files
-	everythingDry               // files too, but none is written
-	everySource                 // the same, of what there is, and where it is from
+	everySource                 // files too, but none is written, of what there is, and where it is from
 	everything
 )
 
@@ -92,7 +91,7 @@ func (s *stage) prepare(e extent) (*preparation, supervise.Outcome) {
 	if err != nil {
 		return nil, supervise.Outcome{Err: err}
 	}
-	prep := &preparation{settings: s.settings, planner: planner, log: s.log, dry: e != everything, judged: e == everythingDry || e == everySource, surveys: e == everySource}
+	prep := &preparation{settings: s.settings, planner: planner, log: s.log, dry: e != everything, surveys: e == everySource}
 	startc, cancel := prep.beside(s.stops.Caught())
 	defer cancel()
 	return prep, s.stops.Wait(startc, cancel)

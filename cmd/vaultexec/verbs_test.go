@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vaultexec/internal/fetch/fetchtest"
 )
@@ -78,6 +79,24 @@ func TestVerbCheck(t *testing.T) {
 	r = checkResult{}
 	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != 3 || len(r.References) != 2 || r.References[0].OK || !r.References[1].OK || r.Problems != nil {
 		t.Errorf("%+v: %v", got, err)
+	}
+	// A file that is missing is not waited for as for a command, and does not keep it from asking Vault.
+	began := time.Now()
+	got = vaultexec(t, environ, "check", "--from", "/none", "--env", "A=kv/app#nokey", "--env", "B=kv/app#user")
+	if got.code != 3 || !sameLines(got.stdout, "missing /none\nmissing kv/app#nokey\nok      kv/app#user\n") || !strings.Contains(got.stderr, "/none: there is no such file") || !strings.Contains(got.stderr, "no key nokey") {
+		t.Errorf("a file and a key are missing: %+v", got)
+	}
+	got = vaultexec(t, environ, "check", "--from", "/none", "--env", "B=kv/app#user")
+	if got.code != 3 || !sameLines(got.stdout, "missing /none\nok      kv/app#user\n") {
+		t.Errorf("a file is missing: %+v", got)
+	}
+	if lasted := time.Since(began); lasted > 15*time.Second {
+		t.Errorf("twice it took %v together", lasted)
+	}
+	vault.Put("kv/large", `{"value": "canary`+strings.Repeat("x", 128<<10)+`"}`)
+	got = vaultexec(t, environ, "check", "--env", "LARGE=kv/large#value")
+	if got.code != 3 || !strings.Contains(got.stderr, "not_representable: variable LARGE takes 131") || strings.Contains(got.stderr, "canary") {
+		t.Errorf("a large value: %.999s", got.stderr)
 	}
 	if got = vaultexec(t, environ, "check", "--json"); !strings.Contains(got.stdout, `"references": []`) {
 		t.Errorf("nothing to check: %+v", got)
