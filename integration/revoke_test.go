@@ -44,6 +44,45 @@ func TestP10TokenIsGivenBack(t *testing.T) {
 		"--revoke never, failed start": {func(t *testing.T, c *tokenCase, ref string) *result {
 			return c.login(t, "--env", ref+"-not-there", "--revoke", "never").vault(c.proxy.address).run().exited(125)
 		}, 1},
+		"env": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.verb(t, "env", "--env", ref).exited(0)
+		}, 0},
+		"env, the secret is leased": {func(t *testing.T, c *tokenCase, _ string) *result {
+			return c.verb(t, "env", "--secret", c.leased(t)).exited(0)
+		}, 1},
+		"env, the secret is leased, --revoke always": {func(t *testing.T, c *tokenCase, _ string) *result {
+			return c.verb(t, "env", "--secret", c.leased(t), "--revoke", "always").exited(0)
+		}, 0},
+		"env, the token is handed over": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.verb(t, "env", "--env", ref, "--env", "TOKEN=vault:login").exited(0)
+		}, 1},
+		"env, a secret is missing beside one that is leased": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.verb(t, "env", "--secret", c.leased(t), "--env", "A=cubbyhole/none#x").exited(125)
+		}, 0},
+		"env, the format cannot hold it": {func(t *testing.T, c *tokenCase, _ string) *result {
+			return c.verb(t, "env", "--env", "a.b="+c.kv.path("app")+"#password").exited(125)
+		}, 0},
+		"env, --revoke never": {func(t *testing.T, c *tokenCase, ref string) *result {
+			return c.verb(t, "env", "--env", ref, "--revoke", "never").exited(0)
+		}, 1},
+		"render": {func(t *testing.T, c *tokenCase, _ string) *result {
+			return c.verb(t, "render", "--file", filepath.Join(t.TempDir(), "f.json")+"="+c.kv.path("app")).exited(0)
+		}, 0},
+		"render, the secret is leased": {func(t *testing.T, c *tokenCase, _ string) *result {
+			return c.verb(t, "render", "--file", filepath.Join(t.TempDir(), "f.json")+"="+c.leased(t)).exited(0)
+		}, 1},
+		"render, the secret is leased, --revoke always": {func(t *testing.T, c *tokenCase, _ string) *result {
+			return c.verb(t, "render", "--file", filepath.Join(t.TempDir(), "f.json")+"="+c.leased(t), "--revoke", "always").exited(0)
+		}, 0},
+		"render, the token is handed over": {func(t *testing.T, c *tokenCase, _ string) *result {
+			return c.verb(t, "render", "--file", filepath.Join(t.TempDir(), "f")+"=vault:login").exited(0)
+		}, 1},
+		"render, a file cannot be written": {func(t *testing.T, c *tokenCase, _ string) *result {
+			return c.verb(t, "render", "--file", "/proc/no/such.json="+c.kv.path("app")).exited(125)
+		}, 0},
+		"render, --revoke never, failed": {func(t *testing.T, c *tokenCase, _ string) *result {
+			return c.verb(t, "render", "--file", "/proc/no/such.json="+c.kv.path("app"), "--revoke", "never").exited(125)
+		}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,6 +96,24 @@ func TestP10TokenIsGivenBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// verb runs one that hands secrets over and does not stay.
+func (c *tokenCase) verb(t *testing.T, name string, flags ...string) *result {
+	t.Helper()
+	v := c.login(t, flags...).vault(c.proxy.address).alone()
+	v.flags, v.shows = append([]string{name}, v.flags...), name == "env"
+	return v.run()
+}
+
+// leased is the path of credentials that are a lease, which the account may read
+// from now on.
+func (c *tokenCase) leased(t *testing.T) string {
+	t.Helper()
+	role := newDBRole(t, time.Hour, time.Hour)
+	path := role.CredsPath(role.name)
+	c.account = role.account(t, path, nil, c.kv.policy(t, "app"))
+	return path
 }
 
 // TERM while secrets are fetched: it ends at once, no command starts, and the

@@ -290,6 +290,27 @@ func (p *preparation) revoke() {
 	}
 }
 
+// leave is the end of a verb that hands secrets over and does not stay: what it
+// has handed over is not to end with the token.
+func (p *preparation) leave(handedOver bool) {
+	if !handedOver || p.settings.Revoke == settings.RevokeAlways || !p.tied() {
+		p.revoke()
+	}
+}
+
+// tied tells whether secrets end with the token, or are the token. Run has ended.
+func (p *preparation) tied() bool {
+	if _, own := p.secrets[ref.Source{Login: true}]; own {
+		return true
+	}
+	for _, a := range p.about {
+		if a.Leased {
+			return true
+		}
+	}
+	return false
+}
+
 // moveTo takes the next stage; it tells whether that was still possible.
 func (p *preparation) moveTo(stage fileStage) bool {
 	p.mu.Lock()

@@ -119,15 +119,20 @@ func (s *stage) environment(format string) supervise.Outcome {
 		return supervise.Outcome{Err: err}
 	}
 	prep, outcome := s.prepare(variablesOnly)
-	if outcome.Err != nil || outcome.Code != 0 {
+	if prep == nil {
 		return outcome
 	}
-	text, err := env.Print(format, prep.planner.Made(prep.planned))
-	if err == nil {
-		_, err = io.WriteString(s.stdout, text)
+	if succeeded(outcome) {
+		var text string
+		if text, outcome.Err = env.Print(format, prep.planner.Made(prep.planned)); outcome.Err == nil {
+			_, outcome.Err = io.WriteString(s.stdout, text)
+		}
 	}
-	return supervise.Outcome{Err: err}
+	prep.leave(succeeded(outcome))
+	return outcome
 }
+
+func succeeded(o supervise.Outcome) bool { return o.Err == nil && o.Code == 0 }
 
 // render writes what an application in another container, or after this one,
 // will read. Nothing removes it.
@@ -139,11 +144,12 @@ func (s *stage) render() supervise.Outcome {
 		return supervise.Outcome{Err: &usageError{"vaultexec render has no file to write: name one with --file DEST=REF or --template SRC:DEST"}}
 	}
 	prep, outcome := s.prepare(everything)
-	if outcome.Err != nil || outcome.Code != 0 {
-		if prep != nil {
-			prep.remove()
-		}
+	if prep == nil {
 		return outcome
 	}
-	return supervise.Outcome{}
+	if !succeeded(outcome) {
+		prep.remove()
+	}
+	prep.leave(succeeded(outcome))
+	return outcome
 }
