@@ -10,6 +10,8 @@ import (
 	"vaultexec/internal/env"
 	"vaultexec/internal/fetch"
 	"vaultexec/internal/from"
+	"vaultexec/internal/ref"
+	"vaultexec/internal/secret"
 	"vaultexec/internal/supervise"
 )
 
@@ -75,6 +77,12 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 	var trouble *fetch.Error
 	var found env.Findings
 	unasked := err != nil // what was not asked for is not known
+	errors.As(err, &found)
+	for _, f := range found {
+		if f.Reference() == "" {
+			result.Problems = append(result.Problems, f.Error())
+		}
+	}
 	errors.As(err, &files)
 	errors.As(err, &trouble)
 	switch {
@@ -88,13 +96,8 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 		unasked = trouble != nil
 	case trouble != nil && trouble.Class() != env.ClassConfig:
 		err = &checkError{err, exitTrouble}
-	case errors.As(err, &found):
+	case found != nil && trouble == nil:
 		err, unasked = &checkError{err, exitMissing}, false
-		for _, f := range found {
-			if f.Reference() == "" {
-				result.Problems = append(result.Problems, f.Error())
-			}
-		}
 	}
 	if err != nil {
 		result.Class = classOf(err)
@@ -123,6 +126,23 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 		}
 	}
 	return result, err
+}
+
+// wrongAnyway is what is wrong with the variables, whatever becomes of the secrets
+// that are not there; nil: nothing. One of those may have the name, and settle it.
+func wrongAnyway(planner *env.Planner, secrets map[ref.Source]secret.Fields) error {
+	var found env.Findings
+	if _, err := planner.Plan(secrets); !errors.As(err, &found) {
+		return nil
+	}
+	items := planner.Items(secrets)
+	found = slices.DeleteFunc(slices.Clone(found), func(f *env.Finding) bool {
+		return f.Variable() == "" || slices.ContainsFunc(items, func(i env.Item) bool { return i.Name == f.Variable() && !i.There })
+	})
+	if len(found) == 0 {
+		return nil
+	}
+	return found
 }
 
 // print writes the result for a person or for a program.

@@ -93,6 +93,9 @@ func (p *preparation) run(ctx context.Context) (supervise.Command, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.settings.StartupTimeout)
 	defer cancel()
 	if err := p.fetch(ctx); err != nil {
+		if p.surveys && !errors.Is(err, context.Canceled) {
+			err = errors.Join(err, wrongAnyway(p.planner, p.secrets))
+		}
 		return supervise.Command{}, err
 	}
 	plan, command, err := p.plan(p.secrets)

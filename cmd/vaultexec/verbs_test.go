@@ -93,6 +93,12 @@ func TestVerbCheck(t *testing.T) {
 	if lasted := time.Since(began); lasted > 15*time.Second {
 		t.Errorf("twice it took %v together", lasted)
 	}
+	vault.Put("kv/names", `{"LD_PRELOAD": "canary", "INHERITED": "canary", "GODEBUG": "canary"}`)
+	got = vaultexec(t, environ, "check", "--json", "--secret", "kv/names", "--env", "A=kv/app#nokey", "--env", "GODEBUG=kv/app#nokey")
+	r = checkResult{}
+	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != 3 || r.Class != "key_missing" || len(r.Problems) != 2 || !strings.Contains(got.stderr, "LD_PRELOAD decides") || !strings.Contains(got.stderr, "variable INHERITED comes from") {
+		t.Errorf("names that cannot be, beside a key that is missing: %+v", got)
+	}
 	vault.Put("kv/large", `{"value": "canary`+strings.Repeat("x", 128<<10)+`"}`)
 	got = vaultexec(t, environ, "check", "--env", "LARGE=kv/large#value")
 	if got.code != 3 || !strings.Contains(got.stderr, "not_representable: variable LARGE takes 131") || strings.Contains(got.stderr, "canary") {

@@ -215,7 +215,7 @@ func settle(o offers, policy Conflict, rep *report) map[string]candidate {
 			if c.below {
 				rename = "put the secret's path before it with names=path"
 			}
-			rep.add(finding(ClassConflict, "variable %s comes from %s and from %s: leave it out with except=, %s, choose with --on-conflict keep or overwrite, or set it with --env %s=REF", c.name, there.place, c.place, rename, c.name).mendedBy("--on-conflict overwrite"))
+			rep.add(finding(ClassConflict, "variable %s comes from %s and from %s: leave it out with except=, %s, choose with --on-conflict keep or overwrite, or set it with --env %s=REF", c.name, there.place, c.place, rename, c.name).about(c.name).mendedBy("--on-conflict overwrite"))
 		}
 	}
 	maps.Copy(final, o.explicit)
