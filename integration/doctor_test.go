@@ -134,16 +134,26 @@ func (c *clinic) patient(t *testing.T, a *account, flags ...string) *command {
 	return vaultexec(t, flags...).vault(c.vault.Address)
 }
 
-// administer runs a command that the doctor has given, as who may do everything.
-func (c *clinic) administer(t *testing.T, command string) {
+// administer runs a command that the doctor has given, as who may do everything,
+// and returns what it prints.
+func (c *clinic) administer(t *testing.T, command string) string {
+	t.Helper()
+	bin := vaultCommand(t)
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", command)
+	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + bin, "VAULT_ADDR=" + c.vault.Address, "VAULT_TOKEN=" + c.vault.Token}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v\n%s", hidden(command), err, hidden(string(out)))
+	}
+	return string(out)
+}
+
+// vaultCommand is a directory for PATH that has the vault command in it.
+func vaultCommand(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
 	mustDo(t, os.Symlink(shared.bin.Vault, filepath.Join(bin, "vault")))
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", command)
-	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + bin, "VAULT_ADDR=" + c.vault.Address, "VAULT_TOKEN=" + c.vault.Token}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%s: %v\n%s", command, err, out)
-	}
+	return bin
 }
 
 // Where all is well the doctor says so, with what there is to know.

@@ -55,11 +55,17 @@ func (c *Client) Mend(err error) Fix {
 		return Paste("export VAULTEXEC_CONCURRENCY=2   # fewer requests at once", c.vault("list", "sys/quotas/rate-limit")+"   # which quota it is")
 	case bad.class == ClassTLS:
 		return Paste(c.showChain())
+	case c.auth == AuthLDAP && strings.Contains(bad.text, directorySilent):
+		return c.mend(directorySilent)
 	case bad.class == ClassUnreachable || bad.class == ClassTimeout:
 		return Paste(c.vault("status"))
 	}
 	return c.mend(bad.refusal)
 }
+
+// directorySilent is what Vault says of a directory that it cannot ask: with 500, as
+// if it were its own trouble.
+const directorySilent = "error connecting to host"
 
 // Administer is a command for whoever runs Vault.
 func (c *Client) Administer(verb string) Fix { return Paste(c.vault(verb)) }

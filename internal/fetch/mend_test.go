@@ -94,6 +94,19 @@ func TestMendEveryClass(t *testing.T) {
 	}
 }
 
+// Vault answers 500 where a directory does not answer it: that is not Vault's.
+func TestMendSilentDirectory(t *testing.T) {
+	c := newClient(t, Config{Auth: AuthLDAP, Username: "alice", PasswordPath: "/password"}, "http://vault.test")
+	for text, want := range map[string]string{
+		"Vault has a problem: error connecting to host \"ldap://directory\"": "vault read auth/ldap/config   # does Vault reach its url?",
+		"connection refused": "vault status -address=http://vault.test",
+	} {
+		if got := c.Mend(&Error{class: ClassUnreachable, text: text}).Lines()[0]; got != want {
+			t.Errorf("%s is mended by %q, want %q", text, got, want)
+		}
+	}
+}
+
 // The same of every kind of finding, in every engine.
 func TestMendEveryFinding(t *testing.T) {
 	engines := []*mount{nil, {"kv/", "kv", 2}, {"kv/", "kv", 1}, {"kv/", "pki", 0}}
