@@ -227,6 +227,22 @@ func (r *running) poll(what string, there func() bool) {
 	}
 }
 
+// await waits for what announces itself to nobody, and happens in a server.
+func await(t *testing.T, what string, there func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.NewTimer(waitLimit)
+	defer limit.Stop()
+	for !there() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatalf("waited %v in vain for %s", waitLimit, what)
+		}
+	}
+}
+
 // pid is vaultexec's own.
 func (r *running) pid() int { return r.cmd.Process.Pid }
 

@@ -26,6 +26,9 @@ type VaultOptions struct {
 	// in files, so it can be stopped and started again, is sealed then, and
 	// listens with TLS and on a unix socket too.
 	Durable bool
+	// Uninitialized leaves a durable server as it is after its installation: there
+	// are no keys and no token.
+	Uninitialized bool
 }
 
 // Vault is a running Vault server.
@@ -63,7 +66,7 @@ func (t *VaultTLS) Issue(name string) (certFile, keyFile string, err error) {
 	return t.ca.issue(t.dir, name)
 }
 
-// StartVault starts a Vault server and waits until it answers, unsealed.
+// StartVault starts a Vault server and waits until it answers, unsealed if it can be.
 func StartVault(ctx context.Context, bin Binaries, opt VaultOptions) (*Vault, error) {
 	return withFreePorts(func() (*Vault, error) {
 		dir, err := os.MkdirTemp("", "vaultexec-vault-")
@@ -92,6 +95,9 @@ func (v *Vault) start(ctx context.Context, opt VaultOptions) error {
 	if opt.Durable {
 		if err := v.configure(addr); err != nil {
 			return err
+		}
+		if opt.Uninitialized {
+			return v.Start(ctx)
 		}
 		return v.firstStart(ctx)
 	}
