@@ -16,11 +16,11 @@ func TestDoctorMendsLogins(t *testing.T) {
 	}{
 		{"wrong audience", "login", func(t *testing.T, a *account) []string {
 			return []string{"--jwt-path", a.jwtFile(t, "https://elsewhere.example")}
-		}, "vault write auth/kubernetes/role/"},
+		}, "vault read auth/kubernetes/role/"},
 		{"unknown role", "login", func(*testing.T, *account) []string { return []string{"--role", unique("unknown")} }, "vault write auth/kubernetes/role/unknown-"},
 		{"another service account", "login", func(t *testing.T, _ *account) []string {
 			return []string{"--jwt-path", newAccountAt(t, c.vault, clinicMount).jwtFile(t, "vault")}
-		}, "vault write auth/kubernetes/role/"},
+		}, "vault read auth/kubernetes/role/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newAccountAt(t, c.vault, clinicMount, c.policies...)
@@ -55,7 +55,7 @@ func TestDoctorFindsNoLogin(t *testing.T) {
 	res, d := c.patient(t, a, "--jwt-path", file).examine()
 	res.exited(3)
 	s := d.find(t, "jwt", "failed")
-	if want := "kubectl --namespace " + a.namespace + " create token app --audience vault > " + file; !strings.Contains(s.Detail, "expired 1h") || s.Fix[0] != want {
+	if want := "(umask 077; kubectl --namespace " + a.namespace + " create token app --audience vault > " + file + ")"; !strings.Contains(s.Detail, "expired 1h") || s.Fix[0] != want {
 		t.Errorf("%q is mended by %q, want %q", s.Detail, s.Fix, want)
 	}
 	d.find(t, "login", "failed")

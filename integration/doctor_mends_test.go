@@ -45,7 +45,7 @@ func TestDoctorFindsNoJWT(t *testing.T) {
 			res, d := c.patient(t, a, "--jwt-path", file).examine()
 			res.exited(3)
 			s := d.find(t, "jwt", "failed")
-			if !strings.Contains(s.Detail, file) || len(s.Fix) != 2 || !strings.Contains(s.Fix[0], "mountPath: \""+filepath.Dir(file)+"\"") || !strings.HasSuffix(s.Fix[1], " create token "+a.role+" --audience vault > "+file+"   # of the account that the role is bound to") {
+			if !strings.Contains(s.Detail, file) || len(s.Fix) != 2 || !strings.Contains(s.Fix[0], "mountPath: \""+filepath.Dir(file)+"\"") || !strings.HasSuffix(s.Fix[1], " create token "+a.role+" --audience vault > "+file+")   # of the account that the role is bound to") {
 				t.Fatalf("%q is mended by %q", s.Detail, s.Fix)
 			}
 			d.find(t, "login", "skipped")
@@ -88,7 +88,7 @@ func TestDoctorLooksAtJWTs(t *testing.T) {
 	res.exited(3)
 	d.find(t, "jwt", "ok")
 	s := d.find(t, "login", "failed")
-	if len(s.Fix) != 1 || s.Fix[0] != "vault write auth/ci/role/app role_type=jwt bound_audiences=elsewhere" {
+	if len(s.Fix) != 1 || s.Fix[0] != "vault read auth/ci/role/app   # what it is bound to\nvault write auth/ci/role/app role_type=jwt bound_audiences=elsewhere   # replaces the list: add what it has already" {
 		t.Fatalf("%q is mended by %q", s.Detail, s.Fix)
 	}
 	c.administer(t, s.Fix[0])
@@ -125,8 +125,8 @@ func TestDoctorMendsCredentials(t *testing.T) {
 		n     int
 		stdin string
 	}{
-		{"secret ID", appRole(put("role", roleID), put("used", "not-the-secret-ID")), list + "vault write -f -field=secret_id auth/approle/role/ROLE/secret-id > " + in("used"), 0, ""},
-		{"no secret ID", appRole(put("role", roleID), in("none")), list + "vault write -f -field=secret_id auth/approle/role/ROLE/secret-id > " + in("none"), 0, ""},
+		{"secret ID", appRole(put("role", roleID), put("used", "not-the-secret-ID")), list + "(umask 077; vault write -f -field=secret_id auth/approle/role/ROLE/secret-id > " + in("used") + ")", 0, ""},
+		{"no secret ID", appRole(put("role", roleID), in("none")), list + "(umask 077; vault write -f -field=secret_id auth/approle/role/ROLE/secret-id > " + in("none") + ")", 0, ""},
 		{"role ID", appRole(put("another", "not-the-role-ID"), put("secret", secretID)), list + "vault read -field=role_id auth/approle/role/ROLE/role-id > " + in("another"), 1, ""},
 		{"no password", alice(in("unwritten")), "(umask 077; cat > " + in("unwritten") + ")", 0, password},
 		{"password", alice(put("wrong", canary(t, "wrong password"))), "vault write auth/userpass/users/alice/password password=-   # sets another", 1, password},

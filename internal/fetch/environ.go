@@ -36,13 +36,15 @@ func checkAddress(vault *api.Config, defaults Defaults) error {
 }
 
 // hostPort is an address without its scheme, as most are that are none. What else
-// somebody may have put there, a token or a URL with a password, is not repeated.
+// somebody may have put there, a token or a URL with a password, is not repeated, nor
+// is a single word: the secret IDs of AppRole and the oldest tokens are UUIDs.
 const hostPort = `^([a-z0-9][-a-z0-9]*(?:\.[-a-z0-9]+)*?)(?::([0-9]{1,5}))?$`
 
 // guessAddress is the address that was meant.
 func guessAddress(address string) string {
 	host := regexp.MustCompile(hostPort).FindStringSubmatch(address)
-	if host == nil || strings.HasPrefix(address, "hvs.") || len(address) > 80 {
+	if host == nil || strings.HasPrefix(address, "hvs.") || len(address) > 80 ||
+		host[1] != "localhost" && host[2] == "" && !strings.Contains(host[1], ".") {
 		return "https://127.0.0.1:" + vaultPort + "   # or where Vault is"
 	}
 	scheme := "https://"

@@ -59,6 +59,31 @@ func TestMendEveryLogin(t *testing.T) {
 	}
 }
 
+// Who logs in with the role besides is not locked out unseen, and a credential is in
+// a file that nobody else can read.
+func TestMendLogins(t *testing.T) {
+	file := writeFile(t, "jwt", "x."+testClaims+"."+canary, 0o600)
+	kubernetes := Config{Role: "app", JWTPath: file}
+	for _, tt := range []struct {
+		cfg        Config
+		said, want string
+	}{
+		{Config{Auth: AuthJWT, Role: "app", JWTPath: file}, "invalid audience (aud) claim", "vault read auth/jwt/role/app   # what it is bound to\nvault write auth/jwt/role/app role_type=jwt bound_audiences=vault   # replaces the list: add what it has already"},
+		{kubernetes, "service account name not authorized", "vault read auth/kubernetes/role/app   # what it is bound to\nvault write auth/kubernetes/role/app bound_service_account_names=app bound_service_account_namespaces=ns   # replaces the list: add what it has already"},
+		{kubernetes, "invalid audience (aud) claim", "vault read auth/kubernetes/role/app   # what it is bound to\nvault write auth/kubernetes/role/app audience=vault   # replaces the one that it has: do others log in with that?"},
+		{kubernetes, "token is expired", "(umask 077; kubectl --namespace ns create token app --audience vault > " + file + ")"},
+		{Config{Auth: AuthAppRole, RoleIDPath: "/role-id", SecretIDPath: "/a b"}, "invalid role or secret ID", "vault list auth/approle/role   # ROLE is one of these\n(umask 077; vault write -f -field=secret_id auth/approle/role/ROLE/secret-id > '/a b')"},
+		{Config{Auth: AuthAppRole, RoleIDPath: "/role-id"}, "missing secret_id", "vault list auth/approle/role   # ROLE is one of these\n(umask 077; vault write -f -field=secret_id auth/approle/role/ROLE/secret-id > secret-id)\nexport VAULTEXEC_SECRET_ID_PATH=$PWD/secret-id"},
+		{Config{Auth: AuthUserpass, Username: "alice", PasswordPath: "/password"}, "", "(umask 077; cat > /password)   # type the password, Enter, Ctrl-D"},
+	} {
+		c := newClient(t, tt.cfg, "http://127.0.0.1:1")
+		fix := c.Mend(&Error{class: ClassAuthDenied, text: tt.said, refusal: tt.said})
+		if got := fix.Lines()[0]; got != tt.want {
+			t.Errorf("%q is mended by %q, want %q", tt.said, got, tt.want)
+		}
+	}
+}
+
 // testClaims are {"sub": "system:serviceaccount:ns:app", "aud": ["vault"]}.
 const testClaims = "eyJzdWIiOiAic3lzdGVtOnNlcnZpY2VhY2NvdW50Om5zOmFwcCIsICJhdWQiOiBbInZhdWx0Il19"
 
@@ -158,14 +183,20 @@ func TestMendFindings(t *testing.T) {
 // The address that was meant is guessed, and nothing is repeated that may be secret.
 func TestMendAddress(t *testing.T) {
 	for address, want := range map[string]string{
-		"vault.example:8200":               "export VAULT_ADDR=https://vault.example:8200",
-		"vault":                            "export VAULT_ADDR=https://vault:8200",
-		"localhost:8200":                   "export VAULT_ADDR=http://localhost:8200",
-		"127.0.0.1":                        "export VAULT_ADDR=http://127.0.0.1:8200",
-		"http://u:" + canary + "@:8200":    "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
-		"hvs." + strings.ToLower(canary):   "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
-		"HTTPS//vault.example/" + canary:   "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
-		"vault.example:8200:" + canary[:4]: "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
+		"vault.example:8200": "export VAULT_ADDR=https://vault.example:8200",
+		"vault:8200":         "export VAULT_ADDR=https://vault:8200",
+		"vault.example":      "export VAULT_ADDR=https://vault.example:8200",
+		"localhost":          "export VAULT_ADDR=http://localhost:8200",
+		"10.0.0.1":           "export VAULT_ADDR=https://10.0.0.1:8200",
+		"vault":              "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
+		// The form of a secret ID.
+		"5b1f7a70-9d1c-4d5e-8a3f-0c2b4e6d8f10": "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
+		"localhost:8200":                       "export VAULT_ADDR=http://localhost:8200",
+		"127.0.0.1":                            "export VAULT_ADDR=http://127.0.0.1:8200",
+		"http://u:" + canary + "@:8200":        "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
+		"hvs." + strings.ToLower(canary):       "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
+		"HTTPS//vault.example/" + canary:       "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
+		"vault.example:8200:" + canary[:4]:     "export VAULT_ADDR=https://127.0.0.1:8200   # or where Vault is",
 	} {
 		t.Setenv("VAULT_ADDR", address)
 		_, err := New(Config{})

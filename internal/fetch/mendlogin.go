@@ -23,13 +23,13 @@ func (c *Client) mendKubernetes(cfg Config, said string) Fix {
 	case said == "" || err != nil || has("expired") || claims.ended():
 		return c.AnotherJWT()
 	case has("audience") && bound != "":
-		return Paste(c.onLogin("write", role+claims.audience("audience")), c.onLogin("read", role)+"   # or ask for a token for the audience that it has")
+		return Paste(c.rebind(role, claims.audience("audience"), "replaces the one that it has: do others log in with that?"), c.onLogin("read", role)+"   # or ask for a token for the audience that it has")
 	case has("invalid role name") && bound != "":
 		return Paste(c.onLogin("write", role+bound+claims.audience("audience")+" policies="+ShellWord(c.role)), c.listRoles())
 	case has("invalid role name"):
 		return Paste(c.listRoles())
 	case has("not authorized") && bound != "":
-		return Paste(c.onLogin("write", role+bound))
+		return Paste(c.rebind(role, bound, addToList))
 	case unmounted(said):
 		return c.mendMount("is it mounted there?").Or(c.onLogin("read", "auth/"+ShellWord(c.mount)+"/config") + "   # if it is: does this cluster's API server answer there, and let Vault review tokens?")
 	}
@@ -48,7 +48,8 @@ func (c *Client) mendJWT(cfg Config, said string) Fix {
 	case said == "" || err != nil || has("expired") || claims.ended():
 		return c.AnotherJWT()
 	case has("audience") && c.role != "" && len(claims.Audience) > 0:
-		return Paste(c.onLogin("write", mount+"/role/"+ShellWord(c.role)+" role_type=jwt"+claims.audience("bound_audiences"))) // without its type the others are lost
+		settings := " role_type=jwt" + claims.audience("bound_audiences") // without its type the others are lost
+		return Paste(c.rebind(mount+"/role/"+ShellWord(c.role), settings, addToList))
 	case has("missing role"), has("could not be found"):
 		return Paste(c.listRoles())
 	case has("could not load configuration") && strings.HasPrefix(claims.Issuer, "https://"):
@@ -59,22 +60,39 @@ func (c *Client) mendJWT(cfg Config, said string) Fix {
 	return Paste(role, c.onLogin("read", mount+"/config")+"   # it has to know the keys of "+orUnknown(claims.Issuer))
 }
 
+const addToList = "replaces the list: add what it has already"
+
+// rebind is how a role takes this login too. Vault replaces what a role is bound to
+// by what is written, and who else logs in with the role is locked out then: it is
+// shown what there is, and the remark says what to do with it.
+func (c *Client) rebind(role, settings, remark string) string {
+	return c.onLogin("read", role) + "   # what it is bound to\n" + c.onLogin("write", role+settings) + "   # " + remark
+}
+
 func orUnknown(issuer string) string { return cmp.Or(issuer, "the JWT's issuer") }
 
 func (c *Client) mendAppRole(cfg Config, said string) Fix {
 	role := "auth/" + ShellWord(c.mount) + "/role"
 	which := c.onLogin("list", role) + "   # ROLE is one of these\n"
 	roleID := which + c.onLogin("read", "-field=role_id", role+"/ROLE/role-id") + " > " + ShellWord(cfg.RoleIDPath)
-	secretID := which + c.onLogin("write", "-f", "-field=secret_id", role+"/ROLE/secret-id") + " > "
+	secretID := func(file string) string {
+		return which + privately(c.onLogin("write", "-f", "-field=secret_id", role+"/ROLE/secret-id"), file)
+	}
 	switch {
 	case unmounted(said):
 		return c.mendMount("is it mounted there?")
 	case cfg.SecretIDPath == "" && strings.Contains(said, "missing secret_id"):
-		return Paste(secretID + "secret-id\nexport VAULTEXEC_SECRET_ID_PATH=$PWD/secret-id")
+		return Paste(secretID("secret-id") + "\nexport VAULTEXEC_SECRET_ID_PATH=$PWD/secret-id")
 	case cfg.SecretIDPath == "":
 		return Paste(roleID)
 	}
-	return Paste(secretID+ShellWord(cfg.SecretIDPath), roleID)
+	return Paste(secretID(cfg.SecretIDPath), roleID)
+}
+
+// privately is a command whose output, a credential, goes to a file that nobody else
+// can read.
+func privately(command, file string) string {
+	return "(umask 077; " + command + " > " + ShellWord(file) + ")"
 }
 
 func (c *Client) mendUserpass(cfg Config, said string) Fix {
@@ -100,9 +118,9 @@ func (c *Client) mendPassword(cfg Config, said string) Fix {
 	login := fmt.Sprintf("%s -method=%s -path=%s username=%s", c.loginCommand(), c.auth, ShellWord(c.mount), ShellWord(cfg.Username))
 	switch {
 	case said == "" && cfg.PasswordPath != "":
-		return Paste("(umask 077; cat > "+ShellWord(cfg.PasswordPath)+")   # type the password, Enter, Ctrl-D", login+"   # and --auth token")
+		return Paste(privately("cat", cfg.PasswordPath)+"   # type the password, Enter, Ctrl-D", login+"   # and --auth token")
 	case said == "":
-		return Paste(login+"   # where there is a terminal, and --auth token", "(umask 077; cat > password)   # type it, Enter, Ctrl-D\nexport VAULTEXEC_PASSWORD_PATH=$PWD/password")
+		return Paste(login+"   # where there is a terminal, and --auth token", privately("cat", "password")+"   # type it, Enter, Ctrl-D\nexport VAULTEXEC_PASSWORD_PATH=$PWD/password")
 	case unmounted(said):
 		accessor := "$(" + c.onLogin("read", "-field=accessor", "sys/auth/"+ShellWord(c.mount)) + ")"
 		unlock := c.onLogin("write", "-f", "sys/locked-users/"+accessor+"/unlock/"+ShellWord(cfg.Username)) + "   # after too many wrong passwords"
@@ -129,7 +147,7 @@ func (c *Client) mendGivenToken(Config, string) Fix { return Paste(c.anotherToke
 
 func (c *Client) mendTokenFile(cfg Config, _ string) Fix {
 	return Paste("ls -l "+ShellWord(path.Dir(cfg.TokenFile))+"   # whoever keeps the file there: does it run?",
-		"(umask 077; "+c.loginCommand()+" -token-only > "+ShellWord(cfg.TokenFile)+")")
+		privately(c.loginCommand()+" -token-only", cfg.TokenFile))
 }
 
 // unmounted tells of what Vault says where no auth method is mounted; of some
@@ -171,7 +189,7 @@ func (c *Client) AnotherJWT() Fix {
 	if len(claims.Audience) == 0 {
 		claims.Audience = []string{"vault"}
 	}
-	create := fmt.Sprintf("kubectl --namespace %s create token %s%s > %s", ShellWord(namespace), ShellWord(account), strings.Replace(claims.audience("--audience"), "=", " ", 1), ShellWord(file))
+	create := privately(fmt.Sprintf("kubectl --namespace %s create token %s%s", ShellWord(namespace), ShellWord(account), strings.Replace(claims.audience("--audience"), "=", " ", 1)), file)
 	if !ok {
 		create += "   # of the account that the role is bound to"
 	}
