@@ -217,6 +217,83 @@ func TestVerbDoctorFinds(t *testing.T) {
 	}
 }
 
+// What is around a reference in a text stays, and is not shown.
+func TestVerbDoctorMendsInline(t *testing.T) {
+	file := writeTo(t, filepath.Join(t.TempDir(), "app.env"), "DSN=a${vault:kv/app#passwort}\n")
+	old := func(v *fetchtest.Server) {
+		v.MountKV("old/", 1)
+		v.Put("old/app", `{"a": "canary"}`)
+		v.Allow("hvs.doctor", "old/app", "read")
+	}
+	large := func(v *fetchtest.Server) { v.Put("kv/app", `{"blob": "`+strings.Repeat("x", 140_000)+`"}`) }
+	for _, tt := range []struct {
+		value, file string
+		change      func(*fetchtest.Server)
+		fix         string
+	}{
+		{"postgres://u:${vault:kv/app#passwort}@h", "", nil, "${vault:kv/app#password}   # in place of ${vault:kv/app#passwort}, in variable DSN"},
+		{"${vault:kv/app#passwort}${vault:kv/app#user}", "", nil, "${vault:kv/app#password}   # in place of ${vault:kv/app#passwort}, in variable DSN"},
+		{"${vault:kv/app#passwort}", "", nil, "export 'DSN=vault:kv/app#password'   # in place of kv/app#passwort"},
+		{"", file, nil, "${vault:kv/app#password}   # in place of ${vault:kv/app#passwort}, in variable DSN (" + file + ":1)"},
+		{"x${vault:old/app?version=2#a}", "", old, "${vault:old/app#a}   # without the version, in variable DSN"},
+		{"x${vault:kv/app#blob}", "", large, "--drop DSN   # and --fd-env NAME=REF for each value that variable DSN makes it of"},
+	} {
+		vault, environ := doctorsVault(t)
+		if tt.change != nil {
+			tt.change(vault)
+		}
+		flags := []string{"--env-file", tt.file}
+		if tt.file == "" {
+			environ, flags = append(environ, "DSN="+tt.value), nil
+		}
+		got, d := diagnose(t, environ, flags...)
+		if !slices.ContainsFunc(d.Checks, func(c symptom) bool { return len(c.Fix) > 0 && c.Fix[0] == tt.fix }) {
+			t.Errorf("%q is not mended by %q: %s", tt.value, tt.fix, got.stdout)
+		}
+	}
+}
+
+// What is pasted is for the file and the variable that are meant, whatever is in
+// their names.
+func TestVerbDoctorQuotes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "my dir", "it's")
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeTo(t, file, `{"a": `)
+	word := "'" + strings.ReplaceAll(file, "'", `'\''`) + "'"
+	_, environ := doctorsVault(t)
+	for _, tt := range []struct {
+		variable, check string
+		flags           []string
+		fix             string
+	}{
+		{"A=1", "sources", []string{"--from", file}, "${EDITOR:-vi} +1 " + word},
+		{"A;touch pwned #=vault:kv/app#", "settings", nil, "--drop 'A;touch pwned #'"},
+		{"A=vault:kv/app#", "settings", nil, "--drop A"},
+	} {
+		got, d := diagnose(t, append(environ, tt.variable), tt.flags...)
+		if !slices.ContainsFunc(d.Checks, func(c symptom) bool { return c.Check == tt.check && len(c.Fix) > 0 && c.Fix[0] == tt.fix }) {
+			t.Errorf("%s is not mended by %q: %s", tt.check, tt.fix, got.stdout)
+		}
+	}
+}
+
+// A message that begins otherwise names no file to open.
+func TestInFile(t *testing.T) {
+	for message, want := range map[string][]string{
+		"/a b/c:12: x":            {"/a b/c", "12"},
+		"c:7: A is set at c:3: x": {"c", "7"},
+		"--file c:7: x":           nil,
+		"variable A: c:7: x":      nil,
+		"c: it is no file":        nil,
+	} {
+		if got := inFile(message); want == nil && got != nil || want != nil && !slices.Equal(got[1:], want) {
+			t.Errorf("%q names %q, want %q", message, got, want)
+		}
+	}
+}
+
 // A reference that is inherited is dropped where a flag stands in for it.
 func TestVerbDoctorHandsOverWhatIsInherited(t *testing.T) {
 	vault, environ := doctorsVault(t)

@@ -12,8 +12,9 @@ import (
 
 // asking is a reference and where it is given, to be given otherwise.
 type asking struct {
-	place string // as messages name it: --env NAME, --secret REF, variable NAME
-	ref   ref.Ref
+	place  string // as messages name it: --env NAME, --secret REF, variable NAME
+	ref    ref.Ref
+	inline bool // the value there is more than the reference
 }
 
 // asked are the places that ask for a reference.
@@ -24,7 +25,7 @@ func (d *doctor) asked(reference string) []asking {
 		for _, o := range i.Origins {
 			if o.Asked.String() == reference && !seen[i.Place] {
 				seen[i.Place] = true
-				all = append(all, asking{i.Place, o.Asked})
+				all = append(all, asking{i.Place, o.Asked, i.Inline})
 			}
 		}
 	}
@@ -34,6 +35,9 @@ func (d *doctor) asked(reference string) []asking {
 // flag is what asks for it, as a shell takes it.
 func (a asking) flag() string {
 	text := a.ref.Written()
+	if a.inline { // what is around it may be secret, and is not shown
+		return inline(text)
+	}
 	kind, name, _ := strings.Cut(a.place, " ")
 	switch kind {
 	case "--secret", "--from":
@@ -51,9 +55,22 @@ func (a asking) flag() string {
 	return text
 }
 
+// inline is a reference as it stands in a text.
+func inline(reference string) string { return "${vault:" + reference + "}" }
+
+// insteadOf says what that takes the place of, and where.
+func (a asking) insteadOf(reference string) string {
+	if a.inline {
+		reference = inline(reference)
+	}
+	return "   # in place of " + reference + a.where()
+}
+
 // where says where to write that, if a shell's command line is not the place.
 func (a asking) where() string {
 	switch kind, name, _ := strings.Cut(a.place, " "); {
+	case a.inline:
+		return ", in " + a.place
 	case kind == "variable" && strings.HasSuffix(name, ")"):
 		_, file, _ := strings.Cut(name, " (")
 		return ", in " + strings.TrimSuffix(file, ")")
@@ -75,11 +92,15 @@ func (d *doctor) findings(check string, err error, items []env.Item) {
 	}
 }
 
-// inFile finds where a message has the line of a file that is wrong: the whole, the
-// file and the line. It is compiled when there is one: package init is in front of
+// inFile finds the line of a file that a message begins with: the whole, the file,
+// which can have any characters in its name, and the line. It is compiled when there is one: package init is in front of
 // every container.
 func inFile(message string) []string {
-	return regexp.MustCompile(`([^\s:]+):([0-9]+)[:,]`).FindStringSubmatch(message)
+	line := regexp.MustCompile(`^([^-].*?):([0-9]+)[:,]`).FindStringSubmatch(message)
+	if line == nil || strings.Contains(line[1], ": ") { // it begins with another place
+		return nil
+	}
+	return line
 }
 
 func (d *doctor) mendPlan(f *env.Finding, items []env.Item) fetch.Fix {

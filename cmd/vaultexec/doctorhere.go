@@ -64,12 +64,12 @@ func (d *doctor) sourcesFailed(refs []ref.Ref, err error) {
 			switch f.Class() {
 			case from.ClassMissing:
 				r.Optional = true
-				fix = fetch.Paste("ls -lR "+fetch.ShellWord(filepath.Dir(path))+"   # whoever writes it: does it run?", asking{"--from", r}.flag()+"   # if it may be missing")
+				fix = fetch.Paste("ls -lR "+fetch.ShellWord(filepath.Dir(path))+"   # whoever writes it: does it run?", asking{place: "--from", ref: r}.flag()+"   # if it may be missing")
 			case from.ClassIO:
 				fix = fetch.Paste(fmt.Sprintf("chgrp -R %d %s && chmod -R g+rX %[2]s   # as its owner", os.Getgid(), fetch.ShellWord(path)))
 			default:
 				r.FileFormat = "raw"
-				fix = fetch.Paste(asking{"--from", r}.flag() + "   # takes it as it is, as one variable")
+				fix = fetch.Paste(asking{place: "--from", ref: r}.flag() + "   # takes it as it is, as one variable")
 			}
 		}
 		if line := inFile(f.Error()); line != nil {
@@ -128,7 +128,7 @@ func (d *doctor) elsewhere(i env.Item, name string) string {
 		if i.Name == "" || at != i.Name { // a directory
 			dest = filepath.Join(d.inMemoryDir(), filepath.Base(at)) + "/"
 		}
-		return asking{"--file " + dest, i.Origins[0].Asked}.flag()
+		return asking{place: "--file " + dest, ref: i.Origins[0].Asked}.flag()
 	case kind == "--template":
 		return "--template " + fetch.ShellWord(at+":"+dest)
 	}

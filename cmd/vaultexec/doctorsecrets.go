@@ -106,7 +106,7 @@ func (d *doctor) mendFinding(f fetch.Finding) fetch.Fix {
 			default:
 				r.ref.Key = near
 			}
-			lines = append(lines, r.flag()+"   # in place of "+f.Reference+r.where())
+			lines = append(lines, r.flag()+r.insteadOf(f.Reference))
 		}
 	}
 	if len(lines) == 0 {

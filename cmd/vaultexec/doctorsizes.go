@@ -92,7 +92,7 @@ func (d *doctor) handOver(name string, items []env.Item) fetch.Fix {
 	if kind == "--env-template" {
 		return d.handOverTemplate(name)
 	}
-	if len(item.Origins) != 1 {
+	if len(item.Origins) != 1 || item.Inline {
 		return fetch.Paste("--drop " + fetch.ShellWord(name) + "   # and --fd-env NAME=REF for each value that " + item.Place + " makes it of")
 	}
 	o := item.Origins[0]
@@ -102,7 +102,7 @@ func (d *doctor) handOver(name string, items []env.Item) fetch.Fix {
 		one.Prefix, one.Case, one.Only, one.Except, one.PathNames, one.Key = nil, ref.CaseDefault, nil, nil, false, o.Key
 	}
 	rest, where := "", "in place of "+item.Place
-	if whole := (asking{item.Place, o.Asked}); kind == "--secret" || kind == "--from" { // the others stay
+	if whole := (asking{place: item.Place, ref: o.Asked}); kind == "--secret" || kind == "--from" { // the others stay
 		key := o.Key
 		if o.Asked.Below {
 			key = strings.TrimPrefix(o.Source.Path, o.Asked.Path+"/") + "/" + key
@@ -127,7 +127,7 @@ func (d *doctor) setExplicitly(name string, items []env.Item) fetch.Fix {
 	for _, i := range items {
 		if i.Name == name && !i.File && len(i.Origins) == 1 {
 			o := i.Origins[0]
-			one, whole := ref.Ref{Source: o.Source, Key: o.Key}, asking{i.Place, o.Asked}
+			one, whole := ref.Ref{Source: o.Source, Key: o.Key}, asking{place: i.Place, ref: o.Asked}
 			whole.ref.Except = append(slices.Clone(whole.ref.Except), o.Key)
 			return fetch.Paste(whole.flag()+"   # leaves it out", whole.flag()+" --env "+fetch.ShellWord(name+"="+one.Written())+"   # if that is meant")
 		}

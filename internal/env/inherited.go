@@ -98,7 +98,7 @@ func readInherited(s *Sources, files []assigned, rep *report) inherited {
 		if !strings.HasPrefix(name, "VAULTEXEC_") {
 			segments, err := s.references(value)
 			if err != nil {
-				rep.add(finding(ClassConfig, "variable %s: %v", name, err).mendedBy("--drop " + name))
+				rep.add(finding(ClassConfig, "variable %s: %v", name, err).mendedBy("--drop " + shellWord(name)))
 				continue
 			}
 			checkKeys("variable "+name, segments, rep)

@@ -16,6 +16,7 @@ type Item struct {
 	File    bool   // it is a file, else a variable
 	Name    string // of the variable, or of the file; empty: the names are not known, they are those of the secret's keys
 	Place   string // where it is asked for, as messages name it
+	Inline  bool   // its value is more than one reference: text, or others, are around each
 	Origins []Origin
 	There   bool   // it can be made of what was fetched
 	Behind  string // the place of what has the name in its stead; empty: nothing has
@@ -62,7 +63,7 @@ func (p *Planner) variableItems(l lookup) []Item {
 		references = append(references, a.reference)
 	}
 	for _, r := range references {
-		item := Item{Name: r.name, Place: r.place, There: true}
+		item := Item{Name: r.name, Place: r.place, Inline: len(r.segments) > 1, There: true}
 		for _, asked := range r.refs() {
 			_, ok := l.value("", asked)
 			item.There = item.There && ok

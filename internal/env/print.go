@@ -105,6 +105,14 @@ func inShell(name, _ string) string {
 
 func shellQuote(v string) string { return "'" + strings.ReplaceAll(v, "'", `'\''`) + "'" }
 
+// shellWord is a variable's name as a shell takes it for a word: any can be inherited.
+func shellWord(name string) string {
+	if name == portable(name) {
+		return name
+	}
+	return shellQuote(name)
+}
+
 // fishQuote: between single quotes fish knows \' and \\ and nothing else (fish
 // documentation, "Quotes").
 func fishQuote(v string) string {

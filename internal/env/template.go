@@ -247,7 +247,7 @@ func (t Template) edit(err error) string {
 	if t.From == "" || !errors.As(err, &wrong) || wrong.Line() == "" {
 		return ""
 	}
-	return "${EDITOR:-vi} +" + wrong.Line() + " '" + strings.ReplaceAll(t.From, "'", `'\''`) + "'"
+	return "${EDITOR:-vi} +" + wrong.Line() + " " + shellQuote(t.From)
 }
 
 // Wanted is what the templates ask for that has not been fetched: it depends on
