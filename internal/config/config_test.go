@@ -376,6 +376,7 @@ func TestFormat(t *testing.T) {
 	for _, tt := range []struct{ format, key, want string }{
 		{"{{ key }}", "a", "a"}, {"X_{{key}}_Y", "a", "X_a_Y"}, {"fixed", "a", "fixed"},
 		{`{{ key | replaceKey "a" "b" }}`, "a", "b"}, {"{{ key | replaceKey `a` `b` }}", "c", "c"},
+		{`X_{{ key | replaceKey "a" "b" | replaceKey "c" "d" }}`, "c", "X_d"}, {`{{ key | replaceKey "a" "b" | replaceKey "b" "c" }}`, "a", "c"},
 	} {
 		name, err := ParseFormat(tt.format)
 		if err != nil || name(tt.key) != tt.want {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,7 +11,7 @@ import (
 //
 //	{{ env "NAME" }}                   in a path
 //	{{ key }}                          in a name
-//	{{ key | replaceKey "A" "B" }}     B where the key is A
+//	{{ key | replaceKey "A" "B" }}     B where the key is A; another may follow
 //
 // They are read here rather than with text/template: there is no more to them.
 
@@ -50,27 +51,49 @@ func ParseFormat(text string) (func(key string) string, error) {
 		return nil, err
 	}
 	for _, p := range parts {
-		plain := len(p.words) == 1 && p.words[0] == "key"
-		replaces := len(p.words) == 5 && p.words[0] == "key" && p.words[1] == "|" && p.words[2] == "replaceKey"
-		if p.words != nil && !plain && !replaces {
+		if p.words != nil && !p.isName() {
 			return nil, errNameForm
 		}
 	}
 	return func(key string) string {
 		var out strings.Builder
 		for _, p := range parts {
-			switch {
-			case p.words == nil:
+			if p.words == nil {
 				out.WriteString(p.literal)
-			case len(p.words) == 5 && p.words[3] == key:
-				out.WriteString(p.words[4])
-			default:
-				out.WriteString(key)
+			} else {
+				out.WriteString(p.name(key))
 			}
 		}
 		return out.String()
 	}, nil
 }
+
+// isName tells whether the words are key, and then any number of | replaceKey A B.
+func (p part) isName() bool {
+	if p.words[0] != "key" || len(p.words)%replaceWords != 1 {
+		return false
+	}
+	for words := range slices.Chunk(p.words[1:], replaceWords) {
+		if words[0] != "|" || words[1] != "replaceKey" {
+			return false
+		}
+	}
+	return true
+}
+
+// name is what the words, which isName has seen, make of a key: each replacement
+// takes what the one before it has made.
+func (p part) name(key string) string {
+	for words := range slices.Chunk(p.words[1:], replaceWords) {
+		if words[2] == key {
+			key = words[3]
+		}
+	}
+	return key
+}
+
+// replaceWords are those of a replacement: | replaceKey A B.
+const replaceWords = 4
 
 // part is a literal, or the words between {{ and }}.
 type part struct {
