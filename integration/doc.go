@@ -2,8 +2,8 @@
 // servers: Vault, and a kube-apiserver whose service account tokens it logs in
 // with. It has nothing but tests; servers has what demo and benchmarks share.
 //
-//	go run ./prepare    build the servers (the first time: about ten minutes),
-//	                    and as root install Debian's PostgreSQL and iproute2
+//	go run ./prepare    build the servers (the first time: about ten minutes), and
+//	                    as root install Debian's packages (servers/packages.go)
 //	go test ./...       with -race the program under test has the race detector too
 //
 // # Writing a test

@@ -201,6 +201,9 @@ var examples = []example{
 	{file: "docs/verbs.md", first: "vars=$(vaultexec env --secret internal/database/config --case upper --prefix DB_) || exit", kind: inShell, beside: true,
 		env: databaseConfig, args: []string{"start"}},
 	{file: "docs/verbs.md", first: "# .envrc", kind: asEnvrc, beside: true, env: databaseConfig},
+	{file: "docs/verbs.md", first: "vaultexec render --role app --file /run/secrets/tls.key=kv/web/tls#key", kind: asReport, pod: true}, // TestP11RenderAsSupervised
+	{file: "docs/verbs.md", first: "vaultexec install /app/bin && /app/bin/vaultexec version", kind: asReport, prints: []string{"vaultexec "}},
+	{file: "docs/verbs.md", first: "vaultexec version --json", kind: asReport, prints: []string{`"arch":`}},
 	{file: "docs/verbs.md", first: "vaultexec completion bash > /etc/bash_completion.d/vaultexec", kind: asGrammar}, // TestCompletionInShells
 
 	{file: "docs/login.md", first: "vaultexec --role app --env DB_PASSWORD=internal/database/config#password -- app", kind: inShell, pod: true, env: onePassword},

@@ -9,7 +9,7 @@ type exitCode int
 
 const (
 	exitOK            exitCode = 0
-	exitTrouble       exitCode = 2   // of check, explain and doctor: Vault could not be asked
+	exitTrouble       exitCode = 2   // of check, explain and doctor: Vault could not be asked; of the first two also: it refused the login
 	exitMissing       exitCode = 3   // of those: something is missing or to be mended
 	exitFailure       exitCode = 125 // vaultexec failed, the command never ran
 	exitNotExecutable exitCode = 126 // the command is there but cannot be run

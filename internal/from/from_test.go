@@ -109,7 +109,7 @@ func TestRecognize(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestFromErrors(t *testing.T) {
 	_, _, err := Parse("/vault/secrets/config", Auto, "A=b\nexport "+canary)
 	const want = "/vault/secrets/config:2: this is no assignment, so sh would run it as a command, and nothing is run here: put quotes around a value that has blanks, or leave the line out (by its content this is export; ?format= behind the path says what it is)"
 	if err == nil || err.Error() != want || err.Class() != ClassMalformed {

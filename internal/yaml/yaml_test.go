@@ -37,7 +37,7 @@ func TestPeer(t *testing.T) {
 
 const canary = "hunter2"
 
-func TestErrors(t *testing.T) {
+func TestYAMLErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"a: &x " + canary:                  "1: anchors and aliases are not read here",
 		"a: *x":                            "1: anchors and aliases are not read here",
