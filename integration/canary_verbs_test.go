@@ -104,7 +104,15 @@ func TestP7Levels(t *testing.T) {
 		{name: "echo", flags: password, vault: s.spoil(t, "/v1/", func(_, echo []byte) (int, []byte) { return 500, errorsOf(echo) })},
 	}
 	levels := choices(t, "--log-level")
-	for _, verb := range []string{"", "check", "check --json", "explain", "explain --json", "doctor", "doctor --json", "env", "env --format json", "render"} {
+	verbs := []string{"", "check", "check --json", "explain", "explain --json", "explain PASSWORD", "explain env", "doctor", "doctor --json", "env", "render"}
+	for _, format := range choices(t, "env", "--format") {
+		verbs = append(verbs, "env --format "+format)
+	}
+	for _, verb := range verbs {
+		runs := runs
+		if strings.HasPrefix(verb, "env --format") && verb != "env --format json" {
+			runs = runs[:2] // the others never come to a format
+		}
 		for _, l := range runs {
 			for _, level := range levels {
 				for _, format := range []string{"text", "json"} {
@@ -118,11 +126,46 @@ func TestP7Levels(t *testing.T) {
 	}
 }
 
-// choices are what a flag takes, as it says itself.
-func choices(t *testing.T, flag string) []string {
+// TestP7VerbsWithoutSettings runs the verbs that read no settings where everything
+// around them is secret: they repeat none of it, in no log format and at no level.
+func TestP7VerbsWithoutSettings(t *testing.T) {
+	t.Parallel()
+	s := newLeakStage(t)
+	verbs := map[string]int{"version": 0, "version --json": 0, "man": 0, "help": 0, "--help": 0, "env --help": 0, "install DIR": 0,
+		"install /dev/null/none": 125, "install": 125, "completion none": 125, "version --none": 125}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		verbs["completion "+shell] = 0
+	}
+	verbs["__complete explain --role "] = 0 // what a shell's script asks
+	secrets := []string{"PASSWORD=" + s.password, "DSN=${vault:" + s.kv.path("app") + "#" + s.password + "}", "VAULTEXEC_ENV=PASSWORD=" + s.password,
+		"VAULTEXEC_ROLE=" + s.password, "VAULTEXEC_STOP_TIMEOUT=" + s.password, "VAULTEXEC_PASSWORD=" + s.password, "VAULT_HEADERS=" + s.password}
+	for verb, status := range verbs {
+		for _, level := range choices(t, "--log-level") {
+			for _, format := range []string{"text", "json"} {
+				t.Run(strings.Join([]string{verb, level, format}, "/"), func(t *testing.T) {
+					t.Parallel()
+					last := filepath.Join(t.TempDir(), "termination-log")
+					words := strings.Split(strings.Replace(verb, "DIR", t.TempDir(), 1), " ")
+					c := vaultexec(t, words...).alone().vault(s.kv.vault.Address).token(s.token).env(secrets...)
+					res := c.env("VAULTEXEC_LOG_LEVEL="+level, "VAULTEXEC_LOG_FORMAT="+format, "VAULTEXEC_TERMINATION_LOG="+last).run().exited(status)
+					s.watch.silent(t, "standard output", res.stdout)
+					s.watch.silent(t, "standard error", res.stderr)
+					if text, err := os.ReadFile(last); status != 0 && err == nil {
+						s.watch.silent(t, "the termination log", string(text))
+					}
+				})
+			}
+		}
+	}
+}
+
+// choices are what a flag takes, as it says itself; words are a verb and the flag,
+// or the flag alone.
+func choices(t *testing.T, words ...string) []string {
 	t.Helper()
-	res := vaultexec(t, flag, "nothing").exec("/bin/true").run().refused(flag)
-	m := regexp.MustCompile(`is not one of ([a-z, ]+)`).FindStringSubmatch(res.stderr)
+	flag := words[len(words)-1]
+	res := vaultexec(t, append(words, "nothing")...).exec("/bin/true").run().refused(flag)
+	m := regexp.MustCompile(`(?:is not one|is none) of ([a-z, ]+)`).FindStringSubmatch(res.stderr)
 	if m == nil {
 		t.Fatalf("%s says nothing of what it takes: %s", flag, res.stderr)
 	}
