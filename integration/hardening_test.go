@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,6 +58,41 @@ func TestP7AnotherUser(t *testing.T) {
 			_ = os.RemoveAll(dir) // exec mode leaves it
 		}
 	})
+}
+
+// withUsers starts a command where the user database is these two files, as in
+// somebody's image, and as a member of the group 4714.
+func withUsers(t *testing.T, passwd, group string) func(*testing.T, []string) *exec.Cmd {
+	const script = `mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/group && shift 2 && exec setpriv --groups=4714 -- "$@"`
+	dir := t.TempDir()
+	files := []string{writeFile(t, filepath.Join(dir, "passwd"), passwd), writeFile(t, filepath.Join(dir, "group"), group)}
+	for _, file := range files {
+		mustDo(t, os.Chmod(file, 0o644))
+	}
+	return func(_ *testing.T, argv []string) *exec.Cmd {
+		return exec.Command("unshare", slices.Concat([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh"}, files, argv)...)
+	}
+}
+
+// A user that is named has its groups, as the user database of the image says, a
+// group that is named is the only one, and none is vaultexec's own.
+func TestP7GroupsOfAnotherUser(t *testing.T) {
+	needRoot(t)
+	needNamespaces(t)
+	t.Parallel()
+	start := withUsers(t, "root:x:0:0::/root:/bin/sh\nalice:x:4711:815::/home/alice:/bin/sh\n",
+		"root:x:0:\nstaff:x:815:\naudio:x:4712:bob,alice\nvideo:x:4713:alice\nours:x:4714:bob\n")
+	for user, want := range map[string]string{
+		"alice": "4711 815 4712 4713 /home/alice", "4711": "4711 815 4712 4713 /home/alice",
+		"alice:staff": "4711 815 /home/alice", "4711:video": "4711 4713 /home/alice", "4710:815": "4710 815 /",
+	} {
+		for _, mode := range []string{"exec", "supervise"} {
+			res := vaultexec(t, "--mode", mode, "--user", user).exec("/bin/sh", "-c", `echo "$(id -u) $(id -G) $HOME"`).startIn(start).wait().exited(0)
+			if res.stdout != want+"\n" {
+				t.Errorf("%s, --mode %s: the command is %q, want %q", user, mode, res.stdout, want)
+			}
+		}
+	}
 }
 
 // The pipes are vaultexec's own: another user has them, and no name for them.
