@@ -21,7 +21,8 @@ import (
 )
 
 // Each format is read back by somebody else's reader: JSON and YAML by
-// decoders, dotenv and export by the shells of this system, properties by a
+// decoders, dotenv and export by the shells of this system (dotenv also by Compose
+// and by godotenv: TestP1EnvInDotenvReaders in integration), properties by a
 // reader of java.util.Properties' rules.
 
 // decodeJSON is nil for what is no JSON, or deeper than any secret.
