@@ -61,7 +61,8 @@ var promised = map[string]string{ // name -> what the binary says of itself
 // A release has a binary and its bill of materials for every platform, and what
 // they share; the checksums are of all of it, and there is nothing else.
 // Somebody else's build, elsewhere and from nothing, gives the same bytes: also
-// for another machine than the one it is made on.
+// for another machine than the one it is made on. Two platforms are enough for that
+// (CONTRIBUTING.md, Releasing).
 func TestReleaseIsReproducible(t *testing.T) {
 	native := platform{"linux", runtime.GOARCH}
 	again := []platform{native, {"linux", "arm"}}
