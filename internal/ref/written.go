@@ -2,6 +2,7 @@ package ref
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -26,6 +27,12 @@ func (r Ref) Written() string {
 	switch {
 	case r.Template != "":
 		text += "#" + r.Template
+	case len(r.Inner) > 0: // which vals has, and we as a template: a list or a map there is printed otherwise
+		text += "#${index . " + strconv.Quote(r.Key)
+		for _, inner := range r.Inner {
+			text += " " + strconv.Quote(inner)
+		}
+		text += "}"
 	case r.Key != "":
 		text += "#" + Escape(r.Key)
 	}

@@ -36,4 +36,10 @@ func TestWritten(t *testing.T) {
 			t.Errorf("%s is written as %s (%v)", text, got, err)
 		}
 	}
+	r, err := parseVals(`kv/app?version=2#/db/pass "word"`)
+	if want := `kv/app?version=2#${index . "db" "pass \"word\""}`; err != nil || r.Written() != want {
+		t.Errorf("it is written as %s (%v), want %s", r.Written(), err, want)
+	} else if again, err := Parse(want, Variable); err != nil || again.Template == "" {
+		t.Errorf("%s is %+v (%v)", want, again, err)
+	}
 }
