@@ -22,7 +22,7 @@ import (
 type Template struct {
 	Place string // in messages: --template SRC, or a file and line
 	Text  string // of the template
-	From  string // the file that it was read from; empty: none, or that of a block
+	From  string // the file that it was read from; empty: none
 	Dest  string // the file; a relative one is relative to the working directory
 	Name  string // the variable, in place of Dest
 

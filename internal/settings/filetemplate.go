@@ -91,7 +91,7 @@ func (l *layer) template(what string, t config.Template) {
 		}
 	}
 	made := env.Template{
-		Place: t.Place + ": " + what + " " + t.Name + t.Destination.Value, Text: text, Dest: t.Destination.Value, Name: t.Name,
+		Place: t.Place + ": " + what + " " + t.Name + t.Destination.Value, Text: text, From: t.Source.Value, Dest: t.Destination.Value, Name: t.Name,
 		OnChange: t.OnChange.Value, Left: t.LeftDelimiter.Value, Right: t.RightDelimiter.Value,
 		Lenient: !t.ErrorOnMissingKey.Value, Sandbox: t.SandboxPath.Value, Deny: t.FunctionDenylist,
 	}

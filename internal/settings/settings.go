@@ -178,7 +178,7 @@ func (s *Settings) Pipe() string {
 	for _, f := range s.EnvFile.Items {
 		files = append(files, f.Path)
 	}
-	for _, t := range slices.Concat(s.EnvTemplate.Items, s.Template.Items) {
+	for _, t := range slices.Concat(s.EnvTemplates(), s.FileTemplates()) {
 		files = append(files, t.From)
 	}
 	if i := slices.IndexFunc(files, smallfile.IsPipe); i >= 0 {
