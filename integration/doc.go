@@ -55,6 +55,7 @@
 //	connections are refused | P2ConnectionRefused | " | " | "
 //	connections break       | P2SpoiledAnswers/reset | " | " | "
 //	the certificate expires | P2CertificateExpires | " | " | "
+//	the CA is replaced      | none: as an expired one | P2AuthorityChanges | " | none: as an expired one
 //	no answers              | P2SpoiledAnswers/hang | " | " | "
 //	slow answers            | P2SpoiledAnswers/too slow | " | " | "
 //	answers cut short       | P2SpoiledAnswers/truncated | " | " | "

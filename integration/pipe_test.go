@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,4 +87,20 @@ func TestP1ProcessSubstitution(t *testing.T) {
 			res.exited(0).childHas("FIRST", "1").childHas("SECOND", value)
 		})
 	}
+}
+
+// A supervisor that waits for what its init has read already can be stopped.
+func TestP4StopWhileTheSupervisorReads(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "a.hcl")
+	mustDo(t, syscall.Mkfifo(pipe, 0o600))
+	stopsPromptly(t, syscall.SIGTERM, func() *running {
+		r := outsideInit.start(outsideInit.vaultexec(t, "--config", dir))
+		end := r.writeEnd(pipe)
+		_, err := end.WriteString("# nothing\n")
+		mustDo(t, errors.Join(err, end.Close()))
+		r.supervisor() // which comes to the pipe next
+		return r
+	})
 }

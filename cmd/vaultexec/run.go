@@ -18,6 +18,7 @@ import (
 func run(args, environ []string, stdout io.Writer, stderr *os.File) int {
 	link := supervise.Attach(args[0]) // first of all, see there
 	stops := supervise.CatchStops()
+	link.Stoppable(stops)
 	report := &reporter{stderr: stderr, terminationLog: settings.DefaultTerminationLog}
 	outcome := perform(args, environ, link, stops, stdout, report)
 	if outcome.Err != nil {

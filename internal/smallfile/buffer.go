@@ -43,7 +43,7 @@ func (t *Buffer) grow(n int) {
 	}
 	old := t.b
 	t.b = append(make([]byte, 0, 2*cap(old)+max(n, first)), old...)
-	clear(old)
+	clear(old[:cap(old)]) // as Wipe
 }
 
 // Take gives what is in it, and wipes it.

@@ -10,6 +10,10 @@ import (
 // 2; so they are caught first, whatever the process will do.
 var stopSignals = []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP}
 
+// endsReading are those of them that a supervisor gets from its init while it
+// reads its settings. HUP is kept for the command, as the others are.
+var endsReading = []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT}
+
 // Stops are the signals that end a process before its command runs. Every other
 // signal keeps the disposition it had.
 type Stops struct {

@@ -110,7 +110,8 @@ type initRole struct {
 	lifeline *os.File       // only held: its end is our end
 
 	supervisor *os.Process
-	ready      bool             // the supervisor has caught the signals
+	stoppable  bool             // the supervisor has caught those of endsReading
+	ready      bool             // and all others
 	held       []syscall.Signal // what came before that
 	target     int              // the command's pid, negative if it leads a group; 0: there is none
 	hook       int              // the pid of the hook, which leads a group; 0: none runs
@@ -254,12 +255,12 @@ func (in *initRole) followSupervisor(sig syscall.Signal) {
 
 func (in *initRole) reported(r report) {
 	switch r.kind {
+	case reportStops:
+		in.stoppable = true
+		in.forwardHeld()
 	case reportReady:
 		in.ready = true
-		for _, sig := range in.held {
-			in.forward(sig)
-		}
-		in.held = nil
+		in.forwardHeld()
 	case reportStarted:
 		in.target = int(r.value)
 	case reportGone:
@@ -278,12 +279,21 @@ func (in *initRole) forward(sig syscall.Signal) {
 	if in.mode == shared && fromTerminal(sig) {
 		return // the supervisor is in our group and got it from the terminal
 	}
-	if !in.ready {
+	if !in.ready && !(in.stoppable && slices.Contains(endsReading, sig)) {
 		in.held = append(in.held, sig)
 		return
 	}
 	if err := in.supervisor.Signal(sig); err != nil {
 		in.log.Debug("a signal could not be forwarded", "signal", signalName(sig), "error", err)
+	}
+}
+
+// forwardHeld passes on what the supervisor takes by now.
+func (in *initRole) forwardHeld() {
+	held := in.held
+	in.held = nil
+	for _, sig := range held {
+		in.forward(sig)
 	}
 }
 

@@ -223,6 +223,24 @@ func TestInitHoldsSignalsUntilReady(t *testing.T) {
 	}
 }
 
+// A stop does not wait until the settings are read; other signals do.
+func TestInitPassesStopsOnBeforeReady(t *testing.T) {
+	p := start(t, helper("print"))
+	p.expect("ready")
+	in := &initRole{log: slog.New(slog.DiscardHandler), supervisor: p.cmd.Process}
+	in.forward(syscall.SIGINT)
+	in.forward(syscall.SIGHUP)
+	in.forward(syscall.SIGUSR1)
+	in.reported(report{kind: reportStops})
+	p.expect("INT")
+	if want := []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1}; !slices.Equal(in.held, want) {
+		t.Errorf("held %v, want %v", in.held, want)
+	}
+	in.forward(syscall.SIGTERM)
+	p.expect("TERM")
+	p.exit(0)
+}
+
 // The kernel tells how a process ended that somebody else reaped.
 func TestExitedStatus(t *testing.T) {
 	cmd := exec.Command("sh", "-c", "ulimit -c 0; kill -SEGV $$")

@@ -14,7 +14,7 @@ import (
 
 // The init and its supervisor talk over two pipes. On the report pipe the
 // supervisor writes messages of one fixed size, each in one write, which a
-// pipe keeps whole (pipe(7), PIPE_BUF): ready, for each child started and gone,
+// pipe keeps whole (pipe(7), PIPE_BUF): stops and ready, for each child started and gone,
 // for each hook, and exited. On the lifeline nothing is ever written; the supervisor sees its
 // end when the init is gone.
 //
@@ -32,7 +32,8 @@ const argvPrefix = "vaultexec-supervisor:"
 type reportKind byte
 
 const (
-	reportReady   reportKind = 'r' // signals are caught
+	reportStops   reportKind = 't' // the signals of endsReading are caught
+	reportReady   reportKind = 'r' // all signals are caught
 	reportStarted reportKind = 's' // value: the child's pid, negative if it leads a group
 	reportGone    reportKind = 'g' // that child is reaped and nothing is left of its group
 	reportHook    reportKind = 'h' // value: the pid of the hook, which leads a group; 0: it is reaped
@@ -117,6 +118,18 @@ func (l *Link) Exited(code int, sig syscall.Signal) error {
 		return fmt.Errorf("report the exit status to the init process: %v", err)
 	}
 	return nil
+}
+
+// Stoppable reports once the supervisor can be stopped, which it has to be while
+// it reads its settings already: that may take for ever.
+func (l *Link) Stoppable(stops *Stops) {
+	if l == nil {
+		return
+	}
+	go func() {
+		<-stops.Caught()
+		_ = (report{reportStops, 0}).write(l.reports) // the lifeline tells if nobody listens
+	}()
 }
 
 func (l *Link) ready() {
