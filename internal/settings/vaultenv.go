@@ -177,14 +177,15 @@ func (s *Settings) adoptLogin(values map[string]string) (notes []Note, err error
 }
 
 // tokenVariable is the variable that names the file of a token; empty: none does.
-// A file of VAULT_TOKEN_PATH need not be there, as in vault-env: without it
-// VAULT_ROLE logs in.
+// A file of VAULT_TOKEN_PATH need not be there, as in vault-env, where VAULT_ROLE
+// or VAULT_AUTH_METHOD says how to log in without it.
 func tokenVariable(values map[string]string) string {
 	if values["VAULT_TOKEN_FILE"] != "" {
 		return "VAULT_TOKEN_FILE"
 	}
 	if path := values["VAULT_TOKEN_PATH"]; path != "" {
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		_, err := os.Stat(path)
+		if other := values["VAULT_ROLE"] + values["VAULT_AUTH_METHOD"]; other == "" || !errors.Is(err, fs.ErrNotExist) {
 			return "VAULT_TOKEN_PATH" // what else is wrong with it, the login says
 		}
 	}

@@ -52,6 +52,7 @@ func TestAdoptVaultEnv(t *testing.T) {
 			func(s *Settings) any { return []string{s.Auth, s.TokenFile, s.Role} }, []string{"token-file", token, ""}},
 		{"a token's path without a token", map[string]string{"VAULT_TOKEN_PATH": "/none", "VAULT_ROLE": "app"}, "",
 			func(s *Settings) any { return []string{s.Auth, s.TokenFile, s.Role} }, []string{"", "", "app"}},
+		{"a token's path, and no other login", map[string]string{"VAULT_TOKEN_PATH": "/none"}, "", func(s *Settings) any { return s.TokenFile }, "/none"},
 		{"a token's path beside its file", map[string]string{"VAULT_TOKEN_PATH": token, "VAULT_TOKEN_FILE": "/t"}, "", func(s *Settings) any { return s.TokenFile }, "/t"},
 		{"our own words", map[string]string{"VAULT_ROLE": "app", "VAULT_PATH": "k8s"}, "--role mine", func(s *Settings) any { return []string{s.Role, s.AuthMount} }, []string{"mine", ""}},
 		{"a stray path", map[string]string{"VAULT_PATH": "/usr/bin/vault"}, "", func(s *Settings) any { return s.AuthMount }, ""},
