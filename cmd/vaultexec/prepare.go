@@ -26,6 +26,7 @@ type preparation struct {
 	argv     []string // the command; nil: there is none to be run
 	planner  *env.Planner
 	log      *slog.Logger
+	outputs  outputs // of the command
 
 	dry     bool            // write no files
 	surveys bool            // go on where something is missing: somebody says afterwards of each reference what became of it
@@ -151,7 +152,7 @@ func (p *preparation) plan(secrets map[ref.Source]secret.Fields) (env.Plan, supe
 	err = env.CheckLimits(p.argv, plan.Environ, env.SystemLimits())
 	command := supervise.Command{
 		Path: path, Args: p.argv, Env: plan.Environ, As: runAs(p.settings), NoNewPrivs: p.settings.NoNewPrivs,
-		Streams: streams(p.settings.Files()),
+		Streams: p.outputs.descriptors(),
 	}
 	for _, d := range plan.Descriptors {
 		command.Inherit = append(command.Inherit, supervise.Descriptor{Number: d.Number, Open: d.Open})

@@ -69,7 +69,7 @@ func perform(args, environ []string, link *supervise.Link, stops *supervise.Stop
 	}
 	options := superviseOptions(s, report.log)
 	options.Link = link
-	prep := &preparation{settings: s, argv: inv.command, planner: planner, log: report.log}
+	prep := &preparation{settings: s, argv: inv.command, planner: planner, log: report.log, outputs: outputs{files: s.Files(), log: report.log}}
 	switch {
 	case !s.Supervise(len(planner.Refs()) > 0):
 		inv.tell(report.log)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"syscall"
 
@@ -11,16 +12,44 @@ import (
 	"vaultexec/internal/supervise"
 )
 
-// streams are the command's, where a configuration file names files for them.
+// outputs opens the files that a configuration file names for the command's output.
 // What vaultexec itself says goes to its own standard error all the same.
-func streams(files settings.Files) []supervise.Descriptor {
+type outputs struct {
+	files settings.Files
+	log   *slog.Logger
+	begun [2]bool // that file has been opened for a start
+}
+
+// descriptors are the command's standard output and error, those that have a file.
+func (o *outputs) descriptors() []supervise.Descriptor {
 	var descriptors []supervise.Descriptor
-	for i, v := range []config.Given[string]{files.Stdout, files.Stderr} {
+	for i, own := range []*os.File{os.Stdout, os.Stderr} {
+		v := []config.Given[string]{o.files.Stdout, o.files.Stderr}[i]
 		if v.IsSet() {
-			descriptors = append(descriptors, supervise.Descriptor{Number: i + 1, Open: func() (*os.File, error) { return openStream(v) }})
+			descriptors = append(descriptors, supervise.Descriptor{Number: i + 1, Open: func() (*os.File, error) { return o.open(i, v, own) }})
 		}
 	}
 	return descriptors
+}
+
+// open opens one for a start. A command that has run before is started all the
+// same: where its output goes matters less than that it runs.
+func (o *outputs) open(i int, v config.Given[string], own *os.File) (*os.File, error) {
+	file, err := openStream(v)
+	if err == nil {
+		o.begun[i] = true
+		return file, nil
+	}
+	if !o.begun[i] {
+		return nil, err
+	}
+	number, dup := syscall.Dup(int(own.Fd()))
+	if dup != nil {
+		return nil, err
+	}
+	syscall.CloseOnExec(number)
+	o.log.Warn(err.Error() + "; the command's output goes to vaultexec's own until its next start")
+	return os.NewFile(uintptr(number), own.Name()), nil
 }
 
 // openStream opens a file to add to, with the mode that Vault Agent makes one

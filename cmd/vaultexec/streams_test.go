@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+
+	"vaultexec/internal/config"
+	"vaultexec/internal/settings"
 )
 
 // The command's output is added to the files that a configuration file names, as
@@ -68,5 +73,45 @@ func TestP12Streams(t *testing.T) {
 				t.Errorf("%s: %+v, want %s", mode, got, want)
 			}
 		}
+	}
+}
+
+// A command that has run before is started anew also where a file cannot be opened
+// any more: its output goes where vaultexec's own does, which is said.
+func TestP2StreamsGone(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var log bytes.Buffer
+	o := outputs{log: slog.New(slog.NewTextHandler(&log, nil)), files: settings.Files{Stdout: config.Given[string]{Value: "dir/out", Place: "f:1"}}}
+	d := o.descriptors()
+	if len(d) != 1 || d[0].Number != 1 {
+		t.Fatalf("%+v", d)
+	}
+	if _, err := d[0].Open(); err == nil {
+		t.Error("the first start has a file that cannot be opened")
+	}
+	if err := os.Mkdir("dir", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, gone := range []bool{false, true, false} {
+		if gone {
+			if err := os.RemoveAll("dir"); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.MkdirAll("dir", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		file, err := o.descriptors()[0].Open() // each plan has its own
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]string{true: os.Stdout.Name(), false: "dir/out"}[gone]; file.Name() != want {
+			t.Errorf("%s, want %s", file.Name(), want)
+		}
+		if err := file.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := strings.Count(log.String(), "f:1: the file for the command's output dir/out cannot be opened"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, log.String())
 	}
 }
