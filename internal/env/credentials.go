@@ -64,7 +64,7 @@ func (p *Planner) readCredentials(taken destinations, rep *report) {
 		return
 	}
 	p.credentials = append(p.credentials, t)
-	taken.output(t.dest, "--credentials", rep)
+	taken.private(s, t.dest, "--credentials", rep)
 	for _, v := range s.Variables {
 		if v.Name == credentialsVariable {
 			rep.addf(ClassConflict, "variable %s is set by --env %[1]s and by --credentials: remove one", v.Name)

@@ -37,6 +37,12 @@ func (d destinations) output(dest, place string, rep *report) bool {
 	return clash == ""
 }
 
+// private is output for what is in the directory of private files. Where there is
+// none, as in a check without a run, nothing else can be in it.
+func (d destinations) private(s *Sources, dest, place string, rep *report) bool {
+	return s.RuntimeDir == "" || d.output(dest, place, rep)
+}
+
 // absolute is a path as it can be compared.
 func absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {

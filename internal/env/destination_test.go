@@ -68,3 +68,18 @@ func TestFilePlace(t *testing.T) {
 	_, err := NewPlanner(Sources{Files: []File{{"/t", token, "f:2: sink /t"}, {"/x/../t", token, "f:3: sink /x/../t"}}})
 	checkError(t, err, ClassConflict, "f:3: sink /x/../t and f:2: sink /t both write /t: remove one, or choose another place")
 }
+
+// A check without a run has no directory of private files, so that what is in it
+// is in nobody's way in the working directory.
+func TestPrivateFilesOfNoDirectory(t *testing.T) {
+	for _, flags := range [][]string{
+		{"--file-env PW=kv/app#password", "--file PW=kv/app#password"},
+		{"--credentials kv/app", "--file credentials.d/user=kv/app#user"},
+	} {
+		s := sources(t, nil, flags...)
+		s.RuntimeDir = ""
+		if _, err := NewPlanner(s); err != nil {
+			t.Errorf("%q: %v", flags, err)
+		}
+	}
+}

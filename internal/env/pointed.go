@@ -89,7 +89,7 @@ func readPointed(s *Sources, taken destinations, rep *report) []pointed {
 			return
 		}
 		places[variable] = place
-		if number == 0 && !taken.output(dest, place, rep) {
+		if number == 0 && !taken.private(s, dest, place, rep) {
 			return
 		}
 		list = append(list, pointed{f, variable, number})

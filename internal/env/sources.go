@@ -58,7 +58,7 @@ type Sources struct {
 	FileVariables       []Variable   // --file-env; each key and format that a file can have
 	DescriptorVariables []Variable   // --fd-env, likewise
 	Credentials         []Credential // --credentials
-	RuntimeDir          string       // absolute; where the files of FileVariables and Credentials are, and nothing of others
+	RuntimeDir          string       // absolute; where the files of FileVariables and Credentials are, and nothing of others; empty: nothing is written
 	FirstDescriptor     int          // of DescriptorVariables: they are numbered from here on
 
 	Owner    *Owner // of files that do not say theirs; nil: as they come
