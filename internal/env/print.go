@@ -24,7 +24,7 @@ const anyValue = "json"
 
 // dialects have their name from --format.
 var dialects = []dialect{
-	{"shell", inShell, func(n, v string) string { return "export " + n + "=" + shellQuote(v) + "\n" }},
+	{"shell", inPOSIXShell, func(n, v string) string { return "export " + n + "=" + shellQuote(v) + "\n" }},
 	{"fish", inShell, func(n, v string) string { return "set -gx " + n + " " + fishQuote(v) + "\n" }},
 	{"powershell", inPowerShell, func(n, v string) string { return "$Env:" + n + " = " + powerShellQuote(v) + "\n" }},
 	{"dotenv", inDotenv, func(n, v string) string { quoted, _ := dotenvQuote(v); return n + "=" + quoted + "\n" }},
@@ -101,6 +101,18 @@ func inShell(name, _ string) string {
 		return "no shell takes that name"
 	}
 	return ""
+}
+
+// shellsOwn cannot be set: bash keeps them read-only and goes on with a warning
+// (bash(1), Shell Variables), and zsh takes the IDs for a change of user or group
+// (zshparam(1), Parameters Set By The Shell).
+var shellsOwn = []string{"BASHOPTS", "BASH_VERSINFO", "EGID", "EUID", "GID", "PPID", "SHELLOPTS", "UID"}
+
+func inPOSIXShell(name, value string) string {
+	if slices.Contains(shellsOwn, name) {
+		return "bash or zsh keeps that name for itself, and does not let it be set"
+	}
+	return inShell(name, value)
 }
 
 func shellQuote(v string) string { return "'" + strings.ReplaceAll(v, "'", `'\''`) + "'" }

@@ -104,6 +104,7 @@ func TestDialectsAreDocumented(t *testing.T) {
 // written; nothing of a value is in it.
 func TestPrintRefuses(t *testing.T) {
 	for _, tt := range []struct{ dialect, name, value string }{
+		{"shell", "UID", canary}, {"shell", "BASHOPTS", canary}, {"shell", "GID", canary},
 		{"shell", "my.var", canary}, {"fish", "a-b", canary},
 		{"powershell", "A", ""}, {"powershell", "A", canary + "\xff"}, {"powershell", "A", canary + "\r"},
 		{"dotenv", "A", canary + "\x01"}, {"dotenv", "A", canary + "'\\\\\"$"},
