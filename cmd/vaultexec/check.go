@@ -104,19 +104,23 @@ func judge(planner *env.Planner, err error) (checkResult, error) {
 	}
 	filesRead := files != nil || missing != nil || trouble != nil // they come before Vault
 	for _, r := range planner.Refs() {
-		c := checked{Reference: r.String(), OK: true}
+		name := r.String()
+		c := checked{Reference: name, OK: true}
+		if r.Version != 0 { // others may name the same secret without it
+			c.Reference = fmt.Sprintf("%s version %d", name, r.Version)
+		}
 		if missing != nil {
 			for _, f := range missing.Findings {
-				if f.Reference == c.Reference {
+				if f.Reference == name && f.Version == r.Version {
 					c.Problems = append(c.Problems, f.String())
 				}
 			}
 		}
 		if files != nil {
-			c.Problems = append(c.Problems, files.Problems(c.Reference)...)
+			c.Problems = append(c.Problems, files.Problems(name)...)
 		}
 		for _, f := range found {
-			if f.Reference() == c.Reference {
+			if f.Reference() == name {
 				c.Problems = append(c.Problems, f.Error())
 			}
 		}

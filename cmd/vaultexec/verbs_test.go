@@ -80,6 +80,10 @@ func TestVerbCheck(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.code != 3 || len(r.References) != 2 || r.References[0].OK || !r.References[1].OK || r.Problems != nil {
 		t.Errorf("%+v: %v", got, err)
 	}
+	got = vaultexec(t, environ, "check", "--env", "A=kv/app#password", "--env", "B=kv/app#password#9")
+	if got.code != 3 || !sameLines(got.stdout, "ok      kv/app#password\nmissing kv/app#password version 9\n") {
+		t.Errorf("one version is missing: %+v", got)
+	}
 	// A file that is missing is not waited for as for a command, and does not keep it from asking Vault.
 	began := time.Now()
 	got = vaultexec(t, environ, "check", "--from", "/none", "--env", "A=kv/app#nokey", "--env", "B=kv/app#user")
