@@ -68,7 +68,16 @@ func (f *Finding) Variable() string { return f.variable }
 // more than one, or somebody has to decide.
 func (f *Finding) Fix() string { return f.fix }
 
-func (f *Finding) mendedBy(fix string) *Finding   { f.fix = fix; return f }
+func (f *Finding) mendedBy(fix string) *Finding { f.fix = fix; return f }
+
+// mendedByCase is for a flag that has no say where a reference has its own word.
+func (f *Finding) mendedByCase(flag string, own bool) *Finding {
+	if own {
+		return f
+	}
+	return f.mendedBy(flag)
+}
+
 func (f *Finding) about(variable string) *Finding { f.variable = variable; return f }
 
 func finding(class, format string, args ...any) *Finding {

@@ -33,7 +33,10 @@ func (l lookup) value(place string, r ref.Ref) (_ secret.Value, ok bool) {
 		return l.decode(place, r, v)
 	case r.Default != nil:
 		return secret.Of(*r.Default), true
-	case !r.Optional:
+	case r.Optional:
+	case len(r.Inner) > 0: // vals has neither optional nor default=
+		l.report.of(r, ClassMissing, "%s: %s is missing: the value of the key %q is no map with such a key in it: correct it", place, r, r.Key)
+	default:
 		l.report.of(r, ClassMissing, "%s: %s is missing: correct it, or add optional or default= to the reference", place, r)
 	}
 	return secret.Value{}, false
@@ -115,7 +118,7 @@ func rename(place string, fields secret.Fields, n naming, rep *report) []named {
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		name := n.name(field)
 		if other, ok := first[name]; ok {
-			rep.add(finding(ClassConflict, "%s: the fields %q and %q both become %s: leave one out with except=, or use case=keep", place, other, field, name).mendedBy("--case keep"))
+			rep.add(finding(ClassConflict, "%s: the fields %q and %q both become %s: leave one out with except=, or use case=keep", place, other, field, name).mendedByCase("--case keep", n.own))
 			continue
 		}
 		first[name] = field
@@ -129,15 +132,16 @@ func rename(place string, fields secret.Fields, n naming, rep *report) []named {
 // null, and none whose name no shell takes, which are reported.
 func asVariables(place string, r ref.Ref, list []named, rep *report) []named {
 	var variables []named
+	own := r.Case != ref.CaseDefault
 	for _, f := range list {
 		switch {
 		case f.value.IsNull():
 		case !isPortable(f.name) && r.File != "":
-			rep.add(finding(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except=", place, f.field).mendedBy("--case upper"))
+			rep.add(finding(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except=", place, f.field).mendedByCase("--case upper", own))
 		case !isPortable(f.name) && r.Template != "":
 			rep.addf(ClassNotRepresentable, "%s: a template in place of the key has no name in this format: name the variable with --env NAME=%s", place, r)
 		case !isPortable(f.name):
-			rep.add(finding(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except= and name it with --env 'NAME=%s#%s'", place, f.field, ref.Escape(r.Path), ref.Escape(f.field)).mendedBy("--case upper"))
+			rep.add(finding(ClassNotRepresentable, "%s: the field %q gives no variable's name: use case=upper, or leave it out with except= and name it with --env 'NAME=%s#%s'", place, f.field, ref.Escape(r.Path), ref.Escape(f.field)).mendedByCase("--case upper", own))
 		default:
 			variables = append(variables, f)
 		}

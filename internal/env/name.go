@@ -39,12 +39,13 @@ func isPortable(name string) bool {
 type naming struct {
 	prefix string
 	upper  bool
+	own    bool // upper is the reference's word: --case has no say
 }
 
 // naming is what a reference says of names, and the settings where it says
 // nothing.
 func (s *Sources) naming(r ref.Ref) naming {
-	n := naming{s.Prefix, s.Case == ref.CaseUpper}
+	n := naming{prefix: s.Prefix, upper: s.Case == ref.CaseUpper, own: r.Case != ref.CaseDefault}
 	if r.Prefix != nil {
 		n.prefix = *r.Prefix
 	}
@@ -57,7 +58,7 @@ func (s *Sources) naming(r ref.Ref) naming {
 // ownNaming is what a reference itself says of names: in a file whose names
 // are not those of variables the settings have no say.
 func ownNaming(r ref.Ref) naming {
-	n := naming{upper: r.Case == ref.CaseUpper}
+	n := naming{upper: r.Case == ref.CaseUpper, own: true}
 	if r.Prefix != nil {
 		n.prefix = *r.Prefix
 	}

@@ -27,10 +27,10 @@ func TestNaming(t *testing.T) {
 		{naming{prefix: "APP_"}, "user", "APP_user"},
 		{naming{upper: true}, "db-pass.x y", "DB_PASS_X_Y"},
 		{naming{upper: true}, "9a", "_9A"},
-		{naming{"p.", true}, "9a", "P_9A"},
+		{naming{prefix: "p.", upper: true}, "9a", "P_9A"},
 		{naming{upper: true}, "é", "__"},
 		{naming{upper: true}, "", ""},
-		{naming{"9", true}, "", "_9"},
+		{naming{prefix: "9", upper: true}, "", "_9"},
 	}
 	for _, tt := range tests {
 		if got := tt.naming.name(tt.field); got != tt.want {

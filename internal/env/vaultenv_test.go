@@ -55,8 +55,10 @@ func TestInnerKeys(t *testing.T) {
 		t.Errorf("%q, %v, want %q", got.Environ, err, want)
 	}
 	_, err = plan(t, v, []string{"A=ref+vault://kv/app#/db/none", "B=ref+vault://kv/app#/text/x", "C=ref+vault://kv/app#/db/nil", "D=ref+vault://kv/app#/db/port/x"})
-	const hint = " is missing: correct it, or add optional or default= to the reference"
-	checkError(t, err, ClassMissing, "variable A: kv/app#db/none"+hint, "variable B: kv/app#text/x"+hint, "variable C: kv/app#db/nil"+hint, "variable D: kv/app#db/port/x"+hint)
+	hint := func(key string) string {
+		return " is missing: the value of the key \"" + key + "\" is no map with such a key in it: correct it"
+	}
+	checkError(t, err, ClassMissing, "variable A: kv/app#db/none"+hint("db"), "variable B: kv/app#text/x"+hint("text"), "variable C: kv/app#db/nil"+hint("db"), "variable D: kv/app#db/port/x"+hint("db"))
 
 	p, err := NewPlanner(Sources{Inherited: []string{"A=ref+vault://kv/app#/db/user"}})
 	if err != nil {
