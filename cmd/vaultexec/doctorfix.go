@@ -93,8 +93,8 @@ func (d *doctor) findings(check string, err error, items []env.Item) {
 }
 
 // inFile finds the line of a file that a message begins with: the whole, the file,
-// which can have any characters in its name, and the line. It is compiled when there is one: package init is in front of
-// every container.
+// which can have any characters in its name, and the line. The expression is
+// compiled here: package init is in front of every container.
 func inFile(message string) []string {
 	line := regexp.MustCompile(`^([^-].*?):([0-9]+)[:,]`).FindStringSubmatch(message)
 	if line == nil || strings.Contains(line[1], ": ") { // it begins with another place

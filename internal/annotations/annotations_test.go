@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vaultexec/internal/config"
+	"vaultexec/internal/seeds"
 )
 
 // file is what the Downward API writes for these annotations: NAME, VALUE, ...
@@ -294,30 +295,12 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// realFiles are the texts of files in testdata as they are met in practice.
-func realFiles(f *testing.F, pattern string) []string {
-	f.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", pattern))
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no seeds %s: %v", pattern, err)
-	}
-	var texts []string
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		texts = append(texts, string(text))
-	}
-	return texts
-}
-
 // FuzzParse: whatever the file is, the outcome is a Config or messages with their
 // place and without a value.
 func FuzzParse(f *testing.F) {
 	f.Add(file("role", "r", "agent-inject-secret-a", "kv/a", "agent-inject-template-file-a", "x", "agent-inject-perms-a", "0400", "preserve-secret-case-a", "true"))
 	f.Add(file("agent-inject-secrets-a", "kv/a", "auth-config-x-y", "z", "agent-inject-token", "true", "agent-telemetry-x", "1"))
-	for _, text := range realFiles(f, "*.annotations") {
+	for _, text := range seeds.Files(f, "*.annotations") {
 		f.Add(text)
 	}
 	f.Add("a/b=\"c\"\r\n\n" + prefix + "role=\"\\n\"")

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"vaultexec/internal/seeds"
 )
 
 // withFiles plans with files of these texts.
@@ -70,31 +72,13 @@ func TestEnvFileErrors(t *testing.T) {
 	}
 }
 
-// realFiles are the texts of files in testdata as they are met in practice.
-func realFiles(f *testing.F, pattern string) []string {
-	f.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", pattern))
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no seeds %s: %v", pattern, err)
-	}
-	var texts []string
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		texts = append(texts, string(text))
-	}
-	return texts
-}
-
 // FuzzEnvFile holds that nothing panics, that no value gets into an error, and
 // that what a shell's single quotes keep together comes out as it is.
 func FuzzEnvFile(f *testing.F) {
 	for _, s := range []string{"A=1\nexport B='x y'\n", "A=\"a\\n\"", "# c\n=", "A = b # c", "A='\nB='"} {
 		f.Add(s)
 	}
-	for _, text := range realFiles(f, "seeds/*.env") {
+	for _, text := range seeds.Files(f, "seeds/*.env") {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"vaultexec/internal/secret"
+	"vaultexec/internal/seeds"
 )
 
 // canary stands in values that no message may have.
@@ -134,7 +135,7 @@ func FuzzParse(f *testing.F) {
 			f.Add(format, "# x\n"+s, "\n"+s)
 		}
 	}
-	for _, text := range realFiles(f, "seeds/*") {
+	for _, text := range seeds.Files(f, "seeds/*") {
 		for _, separator := range []string{"=", ": ", `":"`} {
 			if at := strings.Index(text, separator); at >= 0 { // the canary is the beginning of a value
 				f.Add("", text[:at+len(separator)], text[at+len(separator):])
@@ -246,7 +247,7 @@ func FuzzJSON(f *testing.F) {
 	for _, s := range []string{`{}`, `{"a":{"b":[1,null,"x"]},"c":1e400}`, `{"data":{},"metadata":{"created_time":"","version":1}}`, `{"a":1}x`, `[`, `{"a"`, `{"\ud800":"\u0000"}`} {
 		f.Add(s)
 	}
-	for _, text := range realFiles(f, "seeds/*.json") {
+	for _, text := range seeds.Files(f, "seeds/*.json") {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -296,7 +297,7 @@ func FuzzProperties(f *testing.F) {
 	for _, line := range realLines(f, "seeds/*.properties", "=") {
 		f.Add(line[0], line[1])
 	}
-	for _, text := range realFiles(f, "seeds/*.properties") {
+	for _, text := range seeds.Files(f, "seeds/*.properties") {
 		f.Add(text, "")
 	}
 	f.Fuzz(func(t *testing.T, key, value string) {

@@ -5,31 +5,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// realFiles are the texts of files in testdata as they are met in practice.
-func realFiles(f *testing.F, pattern string) []string {
-	f.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", pattern))
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no seeds %s: %v", pattern, err)
-	}
-	var texts []string
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		texts = append(texts, string(text))
-	}
-	return texts
-}
+	"vaultexec/internal/seeds"
+)
 
 // realLines are NAME and VALUE of the lines of such files, where a separator is
 // between the two.
 func realLines(f *testing.F, pattern, separator string) (pairs [][2]string) {
 	f.Helper()
-	for _, text := range realFiles(f, pattern) {
+	for _, text := range seeds.Files(f, pattern) {
 		for line := range strings.Lines(text) {
 			if name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), separator); ok {
 				pairs = append(pairs, [2]string{name, value})

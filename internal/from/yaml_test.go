@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	yamlv3 "go.yaml.in/yaml/v3"
+
+	"vaultexec/internal/seeds"
 )
 
 func TestYAML(t *testing.T) {
@@ -45,7 +47,7 @@ func FuzzYAML(f *testing.F) {
 		"a: |\n\n  \n   b", "a:   # c\nb: ~", "a: \"\\_\\L\\P\\0\"", "'': ''", "a: b\t#c", "a: -\n", "-a: ?b\n", ": a", "a: |\r\n  b\r\n\r\n", "a: |\n \t\n b", "a: |\n b\n# c\n c"} {
 		f.Add(s)
 	}
-	for _, text := range realFiles(f, "seeds/*.yaml") {
+	for _, text := range seeds.Files(f, "seeds/*.yaml") {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"vaultexec/internal/seeds"
 )
 
 // TestPeer reads what gopkg.in/yaml.v2 v2.4.0, which consul-template has, reads to
@@ -91,30 +92,12 @@ func TestYAMLErrors(t *testing.T) {
 	}
 }
 
-// realFiles are the texts of files in testdata as they are met in practice.
-func realFiles(f *testing.F, pattern string) []string {
-	f.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", pattern))
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no seeds %s: %v", pattern, err)
-	}
-	var texts []string
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		texts = append(texts, string(text))
-	}
-	return texts
-}
-
 // FuzzParse holds that nothing panics and that an error repeats nothing.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"a: 1\nb:\n- c\n- d: |\n    x\n", "[a, {b: \"c\"}]", "- - >\n    x\n   y\n", "a: {b: [1, 2]}\n"} {
 		f.Add(s)
 	}
-	for _, text := range realFiles(f, "seeds/*.yaml") {
+	for _, text := range seeds.Files(f, "seeds/*.yaml") {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
